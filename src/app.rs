@@ -1,0 +1,1 @@
+//! `App`: bots and settings to a running process; the only assembler.

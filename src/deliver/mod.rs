@@ -1,0 +1,1 @@
+//! Outbox to portal: order, pace, backoff, settling.

@@ -1,0 +1,1 @@
+//! The door: router, webhook, verification, probes, admin.

@@ -1,0 +1,1 @@
+//! Stop signals and draining. Imports nothing of ours.

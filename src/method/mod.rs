@@ -1,0 +1,1 @@
+//! Typed REST methods: name, parameters, reply. No client.

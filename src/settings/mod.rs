@@ -1,0 +1,1 @@
+//! Configuration: file and environment once at start; every mistake reported at once.

@@ -1,0 +1,1 @@
+//! The durable middle: inbox, outbox, memory, dead letters; one writer with group commit.

@@ -1,0 +1,224 @@
+//! What goes into the store and comes out of it: plain data, no SQL.
+
+use crate::types::{CallId, EventId, Lane, PortalId, Secret, TemplateId, Timestamp};
+
+/// How a kept body is to be read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `application/x-www-form-urlencoded`, as PHP writes it.
+    Form,
+    /// JSON.
+    Json,
+}
+
+/// An authentic event on its way in.
+#[derive(Clone, Debug)]
+pub(crate) struct NewEvent {
+    pub(crate) portal: PortalId,
+    /// The bot it names; 0 for an event of the portal itself (application events).
+    pub(crate) bot: i64,
+    pub(crate) lane: Lane,
+    /// The dialog as the portal writes it, empty if the event has none.
+    pub(crate) dialog: String,
+    /// Event name in capitals, cut to 64 bytes: for people and dead letters.
+    pub(crate) name: String,
+    /// Deduplication key without the portal, which the store puts before it; `None` = never a duplicate.
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) received: Timestamp,
+    pub(crate) format: Format,
+    /// The body with every credential cut out.
+    pub(crate) body: Vec<u8>,
+    /// The bot's access token, kept only where the bot has no other identity; deleted with the event.
+    pub(crate) token: Option<Secret>,
+    /// Why it cannot be handled: then it goes to the dead letters (queue `quarantine`) at once.
+    pub(crate) quarantine: Option<&'static str>,
+}
+
+/// What became of an event offered to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enqueued {
+    /// Stored as durably as the ack mode says.
+    Stored(EventId),
+    /// Stored in the dead letters.
+    Quarantined(EventId),
+    /// An event with this key came within the deduplication window.
+    Duplicate,
+    /// Ack mode `memory`: taken, not yet looked at.
+    Taken,
+}
+
+/// An event handed to dispatch. It stays in the store until `complete_event`, `retry_event` or `bury_event`.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedEvent {
+    pub(crate) id: EventId,
+    pub(crate) portal: PortalId,
+    pub(crate) bot: i64,
+    pub(crate) lane: Lane,
+    pub(crate) dialog: String,
+    pub(crate) name: String,
+    pub(crate) received: Timestamp,
+    /// Failed attempts so far.
+    pub(crate) attempts: u32,
+    pub(crate) first_failed: Option<Timestamp>,
+    pub(crate) format: Format,
+    pub(crate) body: Vec<u8>,
+    pub(crate) token: Option<Secret>,
+    /// What template ids are derived from: the portal and the deduplication key, else the store's number.
+    pub(crate) origin: Vec<u8>,
+    /// The value remembered for this bot and dialog, as JSON text.
+    pub(crate) memory: Option<String>,
+}
+
+/// What a claim found.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim<T> {
+    /// At most the asked number, at most one a lane, portals taking turns.
+    pub(crate) items: Vec<T>,
+    /// When the next waiting row of the asked portals becomes ready, if it is later than now. Busy lanes do not count.
+    pub(crate) next_due: Option<Timestamp>,
+}
+
+/// How an event ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// A handler ran and succeeded.
+    Done,
+    /// By rule no handler ran (own, system or other bots' message; no handler for it).
+    Ignored,
+}
+
+/// What a handler did to the value kept for its bot and dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    Keep,
+    /// JSON text, at most 64 KiB (the caller checks).
+    Set(String),
+    Forget,
+}
+
+/// The end of an event, one commit: the event is gone, its calls are queued, its memory is changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Completion {
+    pub(crate) id: EventId,
+    pub(crate) settled: Settled,
+    pub(crate) calls: Vec<NewCall>,
+    pub(crate) memory: Memory,
+}
+
+/// Another try later, of an event or a call: attempts grow by one.
+#[derive(Clone, Debug)]
+pub(crate) struct Retry {
+    /// Not before this.
+    pub(crate) due: Timestamp,
+    /// Until then (or until it succeeds) it holds its lane back; afterwards the lane moves on past it.
+    pub(crate) hold_until: Timestamp,
+    /// Time of the first failure, kept over all attempts.
+    pub(crate) first_failed: Timestamp,
+}
+
+/// As whom a call is made. The store keeps which, never a configured secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The portal's configured incoming webhook and the bot's configured token.
+    Webhook,
+    /// The bot token that came with the event.
+    EventToken,
+}
+
+/// What to do when it cannot be known whether a call was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// Repeating does no harm (idempotent, or it carries a template id).
+    Repeat,
+    /// It is never repeated: a `started` record precedes each attempt, and an unknown outcome becomes a dead letter.
+    Stop,
+}
+
+/// A REST call to be queued.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCall {
+    pub(crate) portal: PortalId,
+    pub(crate) bot: i64,
+    pub(crate) lane: Lane,
+    pub(crate) dialog: String,
+    pub(crate) method: String,
+    /// JSON object, complete but for credentials: exactly what every attempt sends.
+    pub(crate) params: String,
+    pub(crate) template: Option<TemplateId>,
+    pub(crate) identity: Identity,
+    /// Only with [`Identity::EventToken`].
+    pub(crate) token: Option<Secret>,
+    pub(crate) unknown: Unknown,
+    /// The event it answers, and when that arrived.
+    pub(crate) event: Option<EventId>,
+    pub(crate) received: Timestamp,
+    /// Unsent by then: dead letter `expired`.
+    pub(crate) expires: Timestamp,
+}
+
+/// A call handed to deliver. It stays in the store until `complete_call`, `retry_call` or `bury_call`.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedCall {
+    pub(crate) id: CallId,
+    pub(crate) call: NewCall,
+    pub(crate) attempts: u32,
+    pub(crate) first_failed: Option<Timestamp>,
+}
+
+/// The four queues of the dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum DeadQueue {
+    /// Events whose handler never succeeded.
+    Events,
+    /// Calls the portal refused for good, or that grew too old.
+    Calls,
+    /// Calls of which nobody knows whether the portal carried them out.
+    Unknown,
+    /// Authentic events that cannot be read.
+    Quarantine,
+}
+
+/// Something that was given up, and why. Contains no credential.
+#[derive(Clone, Debug)]
+pub(crate) struct DeadLetter {
+    pub(crate) id: i64,
+    pub(crate) queue: DeadQueue,
+    pub(crate) at: Timestamp,
+    pub(crate) portal: PortalId,
+    pub(crate) bot: i64,
+    pub(crate) dialog: String,
+    /// Event name or REST method.
+    pub(crate) name: String,
+    /// Short and fixed, for example `handler_failed`, `expired`, `ACCESS_DENIED`.
+    pub(crate) reason: String,
+    /// For people; no message text, no credential.
+    pub(crate) detail: String,
+    pub(crate) attempts: u32,
+    /// The event's number, or the call's.
+    pub(crate) origin: i64,
+    pub(crate) received: Timestamp,
+    pub(crate) format: Format,
+    /// The event's body (credentials cut), or the call's parameters as JSON.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Totals since the store folder was made, and what is there now.
+/// Always accepted = done + ignored + dead + pending (duplicates and quarantined are not in `accepted`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) done: u64,
+    pub(crate) ignored: u64,
+    /// Events buried (queue `events`), ever.
+    pub(crate) dead: u64,
+    pub(crate) pending_events: u64,
+    pub(crate) pending_calls: u64,
+    /// Calls that the portal accepted, ever.
+    pub(crate) delivered: u64,
+    pub(crate) oldest_event: Option<i64>,
+    pub(crate) oldest_call: Option<i64>,
+    /// Letters in `events`, `calls`, `unknown`, `quarantine` now.
+    pub(crate) letters: [u64; 4],
+    /// Size of the store folder in bytes.
+    pub(crate) bytes: u64,
+}
