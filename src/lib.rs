@@ -23,8 +23,6 @@
 //!
 //! The rooms of the house and what each may import are in `ARCHITECTURE.md`.
 
-pub mod types;
-
 pub mod event;
 pub mod method;
 pub mod portal;

@@ -57,7 +57,10 @@ impl Clock {
     pub fn system() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_at_start = Timestamp(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX));
-        Self(Source::System { wall_at_start, start: Instant::now() })
+        Self(Source::System {
+            wall_at_start,
+            start: Instant::now(),
+        })
     }
 
     /// A clock that stands still until [`advance`](Self::advance) moves it.

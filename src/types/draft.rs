@@ -18,7 +18,10 @@ impl Draft {
     /// A message of this text.
     #[must_use]
     pub fn new(text: impl Into<Markup>) -> Self {
-        Self { text: text.into(), keyboard: None }
+        Self {
+            text: text.into(),
+            keyboard: None,
+        }
     }
 
     /// The same message with buttons below it.

@@ -171,7 +171,14 @@ mod tests {
 
     #[test]
     fn plain_words_stay_byte_for_byte() {
-        for text in ["", "Hello", "a+b & c%20", "👍🏽 ok\r\n\ttab", "----- five", "price: 5 > 3"] {
+        for text in [
+            "",
+            "Hello",
+            "a+b & c%20",
+            "👍🏽 ok\r\n\ttab",
+            "----- five",
+            "price: 5 > 3",
+        ] {
             assert_eq!(Markup::escaped(text).as_str(), text);
         }
     }

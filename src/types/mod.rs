@@ -12,5 +12,5 @@ pub use ids::{CallId, EventId, Lane, PortalId, TemplateId};
 pub use markup::Markup;
 #[doc(hidden)]
 pub use markup::{EscapePiece, Piece};
-pub use secret::{Secret, is_credential, reveal};
 pub(crate) use secret::revealing;
+pub use secret::{Secret, is_credential, reveal};

@@ -113,7 +113,10 @@ mod tests {
         let secret = Secret::new("plain-text-marker");
         assert_eq!(format!("{secret:?}"), "***");
         assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
-        assert_eq!(reveal(|| serde_json::to_string(&secret).unwrap()), "\"plain-text-marker\"");
+        assert_eq!(
+            reveal(|| serde_json::to_string(&secret).unwrap()),
+            "\"plain-text-marker\""
+        );
         assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
     }
 
@@ -134,10 +137,26 @@ mod tests {
 
     #[test]
     fn knows_credentials_in_every_spelling() {
-        for name in ["access_token", "ACCESS_TOKEN", "accessToken", "botToken", "bot_token", "application_token", "AUTH_ID"] {
+        for name in [
+            "access_token",
+            "ACCESS_TOKEN",
+            "accessToken",
+            "botToken",
+            "bot_token",
+            "application_token",
+            "AUTH_ID",
+        ] {
             assert!(is_credential(name), "{name}");
         }
-        for name in ["token", "access", "expires", "user_id", "text", "", "access_token_of_somebody_else_entirely"] {
+        for name in [
+            "token",
+            "access",
+            "expires",
+            "user_id",
+            "text",
+            "",
+            "access_token_of_somebody_else_entirely",
+        ] {
             assert!(!is_credential(name), "{name}");
         }
     }
