@@ -1,1 +1,199 @@
-//! Every metric, span and field name. Imports types only.
+//! Every metric name, label and log setting of the program. Imports `types` only; knows no room's inner life.
+//!
+//! Labels come from small fixed sets: names of the configuration and of the code, never a word of a stranger.
+#![expect(clippy::disallowed_macros, reason = "the one file in which metric names are spelled")]
+
+use crate::types::Timestamp;
+use metrics::{counter, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// Seconds from half a millisecond to ten: what an answer to Bitrix24 and a REST call may take.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Seconds up to an hour: lags and waits.
+const LONG_SECONDS: [f64; 11] = [0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+
+/// Measures a duration in real time, for histograms only.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "histograms measure real time, whatever clock the tests use"
+    )]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Real time since the start.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Installs the recorder for this process, once; later calls return the same handle.
+pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
+    if let Some(handle) = RECORDER.get() {
+        return Ok(handle.clone());
+    }
+    let mut builder = PrometheusBuilder::new();
+    for name in [
+        "imbot_webhook_ack_seconds",
+        "imbot_handler_seconds",
+        "imbot_rest_seconds",
+        "imbot_store_sync_seconds",
+    ] {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.into()), &SECONDS)?;
+    }
+    for name in [
+        "imbot_event_lag_seconds",
+        "imbot_event_to_reply_seconds",
+        "imbot_rest_limiter_wait_seconds",
+    ] {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.into()), &LONG_SECONDS)?;
+    }
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    // A second recorder (another test of this process won the race) is dropped; both handles then read the first.
+    if metrics::set_global_recorder(recorder).is_ok() {
+        let _ = RECORDER.set(handle.clone());
+        gauge!("imbot_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => option_env!("IMBOT_COMMIT").unwrap_or("unknown")).set(1.0);
+    }
+    Ok(RECORDER.get().cloned().unwrap_or(handle))
+}
+
+/// One request at the door; `reason` is empty unless it was rejected or quarantined.
+pub(crate) fn webhook_request(outcome: &'static str, reason: &'static str) {
+    counter!("imbot_webhook_requests_total", "outcome" => outcome, "reason" => reason).increment(1);
+}
+
+/// From the request's headers to its answer.
+pub(crate) fn webhook_ack(took: Duration) {
+    histogram!("imbot_webhook_ack_seconds").record(took.as_secs_f64());
+}
+
+/// An authentic event of this portal was accepted; `sent` is its `ts` in unix seconds.
+pub(crate) fn event_arrived(portal: &str, now: Timestamp, sent: Option<i64>) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds")]
+    gauge!("imbot_last_event_timestamp_seconds", "portal" => portal.to_owned()).set(now.unix_seconds() as f64);
+    if let Some(sent) = sent {
+        let lag = now.since(Timestamp(sent.saturating_mul(1000)));
+        histogram!("imbot_event_lag_seconds").record(lag.as_secs_f64());
+    }
+}
+
+/// An event came to its end: `done`, `ignored` or `dead`.
+pub(crate) fn event_settled(outcome: &'static str) {
+    counter!("imbot_events_settled_total", "outcome" => outcome).increment(1);
+}
+
+/// A handler ran: `done`, `failed`, `panicked` or `timed_out`.
+pub(crate) fn handler_run(handler: &str, event: &'static str, outcome: &'static str, took: Duration) {
+    counter!("imbot_handler_runs_total", "handler" => handler.to_owned(), "event" => event, "outcome" => outcome)
+        .increment(1);
+    histogram!("imbot_handler_seconds", "handler" => handler.to_owned(), "event" => event).record(took.as_secs_f64());
+}
+
+/// The portal answered a call that an event had caused.
+pub(crate) fn event_to_reply(took: Duration) {
+    histogram!("imbot_event_to_reply_seconds").record(took.as_secs_f64());
+}
+
+/// One REST request; `method` must be a catalogued name or `other`, `outcome` a fault class or `ok`.
+pub(crate) fn rest_request(method: &'static str, outcome: &'static str, took: Duration) {
+    counter!("imbot_rest_requests_total", "method" => method, "outcome" => outcome).increment(1);
+    histogram!("imbot_rest_seconds", "method" => method).record(took.as_secs_f64());
+}
+
+/// How long a call that was ready waited for its portal's budget.
+pub(crate) fn limiter_wait(waited: Duration) {
+    histogram!("imbot_rest_limiter_wait_seconds").record(waited.as_secs_f64());
+}
+
+/// Requests this portal would still take at once.
+pub(crate) fn portal_budget(portal: &str, tokens: f64) {
+    gauge!("imbot_portal_budget", "portal" => portal.to_owned()).set(tokens);
+}
+
+/// A portal's or bot's identity was refused and its calls wait (or no longer do).
+pub(crate) fn identity_parked(portal: &str, reason: &'static str, parked: bool) {
+    gauge!("imbot_identity_parked", "portal" => portal.to_owned(), "reason" => reason).set(if parked {
+        1.0
+    } else {
+        0.0
+    });
+}
+
+/// An event that was refused although it was authentic: the sender will not repeat it.
+pub(crate) fn gap(portal: &str, reason: &'static str) {
+    counter!("imbot_gap_events_total", "portal" => portal.to_owned(), "reason" => reason).increment(1);
+}
+
+/// One commit of the store, sync included.
+pub(crate) fn store_sync(took: Duration) {
+    histogram!("imbot_store_sync_seconds").record(took.as_secs_f64());
+}
+
+/// What the store holds, set at each scrape.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Levels {
+    pub(crate) inbox: u64,
+    pub(crate) inbox_oldest: Duration,
+    pub(crate) outbox: u64,
+    pub(crate) outbox_oldest: Duration,
+    /// `events`, `calls`, `unknown`, `quarantine`.
+    pub(crate) letters: [u64; 4],
+    pub(crate) bytes: u64,
+}
+
+/// Publishes the levels of the store.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+pub(crate) fn levels(levels: Levels) {
+    gauge!("imbot_inbox_pending").set(levels.inbox as f64);
+    gauge!("imbot_inbox_oldest_seconds").set(levels.inbox_oldest.as_secs_f64());
+    gauge!("imbot_outbox_pending").set(levels.outbox as f64);
+    gauge!("imbot_outbox_oldest_seconds").set(levels.outbox_oldest.as_secs_f64());
+    for (queue, count) in ["events", "calls", "unknown", "quarantine"]
+        .into_iter()
+        .zip(levels.letters)
+    {
+        gauge!("imbot_dead_letters", "queue" => queue).set(count as f64);
+    }
+    gauge!("imbot_unknown_calls").set(levels.letters[2] as f64);
+    gauge!("imbot_store_bytes").set(levels.bytes as f64);
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// One JSON object a line, for machines.
+    Json,
+    /// For a terminal.
+    Pretty,
+}
+
+/// Sends log lines to stderr. `filter` as in `RUST_LOG`; a broken one falls back to `info`.
+pub(crate) fn log_to_stderr(format: LogFormat, filter: &str, colour: bool) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second subscriber in one process (tests) is refused; the first one stays.
+    let _ = match format {
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
+        LogFormat::Pretty => lines.with_ansi(colour).with_target(false).try_init(),
+    };
+}
