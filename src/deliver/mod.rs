@@ -1,1 +1,11 @@
-//! Outbox to portal: order, pace, backoff, settling.
+//! Outbox to portal. Owns which call leaves when, and what its answer means for the queue.
+//!
+//! Wanted: order inside a dialog; portals apart from each other; never over a portal's budget; a call whose outcome
+//! cannot be known is repeated only where a repeat does no harm. Accepted: a portal that stays away holds its own
+//! dialogs for as long as `max_age`. Imports `method`, `store`, `rest`; knows no event and no handler.
+
+mod backoff;
+mod engine;
+mod settle;
+
+pub(crate) use engine::{Deliver, PortalAccess, Rules};

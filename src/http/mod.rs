@@ -1,1 +1,25 @@
-//! The door: router, webhook, verification, probes, admin.
+//! The door: what the outside may ask, and who is let in. Imports `wire`, `event`, `store`, `telemetry`; runs no handler
+//! and calls nobody.
+
+mod admin;
+mod gate;
+mod listener;
+mod rejection;
+mod server;
+mod verified;
+mod webhook;
+
+pub(crate) use admin::{Admin, PortalNames, admin_router};
+pub(crate) use gate::{BotPass, Gate, PortalPass};
+pub(crate) use listener::{Doors, open};
+pub(crate) use server::serve;
+pub(crate) use verified::{Door, Observer};
+pub(crate) use webhook::public_router;
+
+/// Every method and path that is served, as `openapi/imbot.yaml` must describe them. The webhook's path is the default one.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn routes() -> Vec<(&'static str, &'static str)> {
+    let mut routes = vec![("get", "/webhook"), ("head", "/webhook"), ("post", "/webhook")];
+    routes.extend(admin::PATHS.iter().map(|path| ("get", *path)));
+    routes
+}

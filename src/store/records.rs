@@ -222,3 +222,30 @@ pub(crate) struct Counts {
     /// Size of the store folder in bytes.
     pub(crate) bytes: u64,
 }
+
+impl DeadQueue {
+    /// The name in commands, addresses and metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Calls => "calls",
+            Self::Unknown => "unknown",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
+/// What a loop that works from the store last saw, for who waits until nothing is running and nothing is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// The store's generation when the loop last looked and found no more to start, and when it looks again.
+    pub(crate) looked: Option<(u64, Timestamp)>,
+    pub(crate) running: usize,
+}
+
+impl Activity {
+    /// Whether nothing runs and nothing can start before the clock moves or the store changes.
+    pub(crate) fn is_idle(self, generation: u64, now: Timestamp) -> bool {
+        self.running == 0 && self.looked.is_some_and(|(seen, next)| seen == generation && now < next)
+    }
+}

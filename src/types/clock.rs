@@ -26,6 +26,16 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// For people and JSON: `2026-02-26T09:26:03Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let moment = time::OffsetDateTime::from_unix_timestamp(self.unix_seconds()).ok();
+        let text = moment.and_then(|moment| moment.format(&time::format_description::well_known::Rfc3339).ok());
+        text.unwrap_or_else(|| format!("{} ms", self.0))
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, by: Duration) -> Self {
@@ -140,6 +150,8 @@ mod tests {
     fn arithmetic_saturates() {
         assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
         assert_eq!(Timestamp(1_999).unix_seconds(), 1);
+        assert_eq!(Timestamp(1_772_097_963_999).rfc3339(), "2026-02-26T09:26:03Z");
+        assert_eq!(Timestamp(i64::MAX).rfc3339(), format!("{} ms", i64::MAX));
         assert_eq!(Timestamp(i64::MAX) + Duration::MAX, Timestamp(i64::MAX));
     }
 }

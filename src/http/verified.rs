@@ -1,0 +1,164 @@
+//! The extractor that yields only verified, typed input: nothing else can make a [`Verified`]. Owns the order of the
+//! checks: size, content type, parse, token, event. Stores nothing.
+
+use super::gate::{Admitted, Gate};
+use super::rejection::Rejection;
+use crate::event::Label;
+use crate::store::{Format, NewEvent, Store};
+use crate::telemetry::{self, Stopwatch};
+use crate::types::{Clock, Lane};
+use crate::wire::{self, Limits};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Bodies being read at one time, in KiB: 64 MiB.
+const IN_FLIGHT_KIB: usize = 64 * 1024;
+
+/// What the door works with. Shared by all requests.
+pub(crate) struct Door {
+    pub(crate) store: Store,
+    pub(crate) gate: Gate,
+    pub(crate) clock: Clock,
+    pub(crate) max_body: usize,
+    /// A body must be here this long after its headers.
+    pub(crate) body_deadline: Duration,
+    /// Waiting for the disk ends here with 503.
+    pub(crate) ack_deadline: Duration,
+    /// Told of each outcome: `imbot dev` prints a line.
+    pub(crate) observer: Option<Observer>,
+    bodies: Semaphore,
+}
+
+/// Who wants to know what came in.
+pub(crate) type Observer = Box<dyn Fn(Seen<'_>) + Send + Sync>;
+
+/// An authentic event and what became of it at the door.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) outcome: &'static str,
+    pub(crate) name: &'a str,
+    pub(crate) bot: i64,
+    pub(crate) dialog: &'a str,
+}
+
+impl Door {
+    /// A door onto this store.
+    pub(crate) fn new(store: Store, gate: Gate, clock: Clock, max_body: usize) -> Self {
+        Self {
+            store,
+            gate,
+            clock,
+            max_body,
+            body_deadline: Duration::from_secs(10),
+            ack_deadline: Duration::from_secs(2),
+            observer: None,
+            bodies: Semaphore::new(IN_FLIGHT_KIB),
+        }
+    }
+}
+
+/// An event whose sender has been proved, ready to be stored.
+pub(crate) struct Verified {
+    pub(super) admitted: Admitted,
+    pub(super) event: NewEvent,
+    pub(super) watch: Stopwatch,
+    /// The portal's clock, unix seconds.
+    pub(super) sent: Option<i64>,
+}
+
+impl FromRequest<Arc<Door>> for Verified {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Rejection> {
+        let watch = Stopwatch::start();
+        let (head, body) = request.into_parts();
+        let json = is_json(&head.headers)?;
+        let verified = async {
+            let (body, _held) = read(body, &head.headers, door).await?;
+            verify(&body, json, door, watch)
+        };
+        let result = verified.await;
+        if let Err(rejection) = &result {
+            telemetry::webhook_request("rejected", rejection.detail());
+            telemetry::webhook_ack(watch.elapsed());
+            tracing::info!(
+                outcome = "rejected", reason = rejection.detail(),
+                forwarded_for = head.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or(""),
+                "request refused: {}", rejection.detail()
+            );
+        }
+        result
+    }
+}
+
+/// Form and JSON are read; a missing type is taken for a form, as the first byte tells JSON anyway.
+fn is_json(headers: &HeaderMap) -> Result<bool, Rejection> {
+    let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
+    let kind = headers.get(header::CONTENT_TYPE).map_or(Ok("application/x-www-form-urlencoded"), |value| value.to_str());
+    let media = kind.ok().and_then(|kind| kind.split(';').next()).map(str::trim).unwrap_or_default();
+    if compressed {
+        Err(Rejection::UnsupportedMedia)
+    } else if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        Ok(false)
+    } else if media.eq_ignore_ascii_case("application/json") {
+        Ok(true)
+    } else {
+        Err(Rejection::UnsupportedMedia)
+    }
+}
+
+/// Reads the body within its limits of size and time; the permit bounds what all requests hold together.
+async fn read<'d>(
+    body: Body,
+    headers: &HeaderMap,
+    door: &'d Door,
+) -> Result<(Bytes, SemaphorePermit<'d>), Rejection> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > door.max_body) {
+        return Err(Rejection::TooLarge);
+    }
+    let kib = announced.unwrap_or(door.max_body) / 1024 + 1;
+    let permits = u32::try_from(kib.min(IN_FLIGHT_KIB)).unwrap_or(u32::MAX);
+    let reading = async {
+        let held = door.bodies.acquire_many(permits).await.map_err(|_| Rejection::Busy)?;
+        let collected = Limited::new(body, door.max_body).collect().await;
+        match collected {
+            Ok(collected) => Ok((collected.to_bytes(), held)),
+            Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(Rejection::TooLarge),
+            Err(_) => Err(Rejection::BodyBroken),
+        }
+    };
+    tokio::time::timeout(door.body_deadline, reading).await.unwrap_or(Err(Rejection::BodyBroken))
+}
+
+fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Verified, Rejection> {
+    let tree = wire::parse(body, json, &Limits::default())?;
+    let label = Label::of(&tree);
+    let admitted = door.gate.admit(&tree, &label).map_err(Rejection::Forbidden)?;
+    if label.name.is_empty() {
+        return Err(Rejection::NoEvent);
+    }
+    let bot = label.bot.unwrap_or(0);
+    let event = NewEvent {
+        portal: admitted.portal.id,
+        bot,
+        lane: Lane::of(admitted.portal.id, bot, &label.dialog),
+        dialog: label.dialog,
+        name: label.name,
+        key: label.key,
+        received: door.clock.now(),
+        format: match tree.format() {
+            wire::Format::Form => Format::Form,
+            wire::Format::Json => Format::Json,
+        },
+        body: wire::cut_credentials(&tree),
+        token: if admitted.keeps_event_token { label.bot_token } else { None },
+        quarantine: label.usable.err().map(|unusable| unusable.field),
+    };
+    Ok(Verified { admitted, event, watch, sent: label.ts })
+}
