@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
@@ -68,10 +69,15 @@ pub(crate) fn must(command: &mut Command) -> String {
     said
 }
 
-/// A port nobody listens on at this moment.
+/// A port nobody listens on. Below the range from which the kernel takes ports for connections and for `:0`, so that it
+/// is still free when the process it is meant for binds it.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 1000).expect("below 1000") * 10;
+    (0..1000)
+        .map(|_| start + NEXT.fetch_add(1, Ordering::Relaxed))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .expect("a free port among a thousand")
 }
 
 /// `text` with `from` replaced, which must be there: a template that changed must not pass unnoticed.
