@@ -1,1 +1,12 @@
-//! x
+//! The one integration binary. Each file is a room of tests; `support` is shared.
+#![expect(
+    clippy::expect_used,
+    reason = "a helper of a test may fail the test; clippy knows only #[test] functions as tests"
+)]
+
+mod deploy_files;
+mod house;
+mod nginx;
+// Waits for `imbot::testing::routes()`, which it compares with openapi/imbot.yaml.
+// mod openapi;
+mod support;
