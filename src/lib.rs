@@ -3,7 +3,7 @@
 //! A portal sends each event once. imbot has it on disk before it answers 200, hands it to an async handler of
 //! yours, dialog by dialog in order, and delivers what the handler said under the portal's limits.
 //!
-//! ```ignore
+//! ```no_run
 //! use imbot::{App, Bot, CommandAdd, Ctx, MessageAdd, Outcome};
 //! use std::process::ExitCode;
 //!
@@ -42,3 +42,10 @@ mod telemetry;
 
 #[cfg(feature = "testing")]
 pub mod testing;
+
+pub use app::App;
+pub use dispatch::{Bot, Ctx, Failure, Handler, Outcome};
+pub use event::{
+    BotDelete, CommandAdd, ContextGet, Event, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other, ReactionChange,
+};
+pub use types::{Button, Draft, Keyboard, Markup};

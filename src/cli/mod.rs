@@ -1,1 +1,184 @@
-//! The operator: one file a subcommand.
+//! The operator: one file a subcommand. Reads the arguments, prints for people (or JSON for programs), decides the exit
+//! code; the work itself is in the rooms below.
+
+mod config;
+mod dead_letters;
+mod decode;
+mod dev;
+mod letters;
+mod output;
+mod replay;
+mod serve;
+
+use crate::app::App;
+use crate::settings::{self, Environment, Loaded};
+use crate::telemetry::{self, LogFormat};
+use clap::{Parser, Subcommand};
+use output::{complain, print};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Exit codes beside 0. In `--help`, so that scripts and service managers can tell them apart.
+mod exit {
+    /// Refused, or nothing found.
+    pub(super) const REFUSED: u8 = 1;
+    /// `decode`: authentic shape, but unusable.
+    pub(super) const UNUSABLE: u8 = 3;
+    /// The disk failed; nothing is acknowledged any more. Restart to read the store again.
+    pub(super) const STORE_FAILED: u8 = 74;
+    /// Another process owns the store, or it does not answer.
+    pub(super) const BUSY: u8 = 75;
+    /// The configuration is wrong.
+    pub(super) const CONFIG: u8 = 78;
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 refused or failed · 2 wrong arguments · 3 decode: would be quarantined \
+· 74 the disk failed · 75 the store belongs to another process · 78 the configuration is wrong.\n\
+Environment: IMBOT_CONFIG, IMBOT_LOG (as RUST_LOG), IMBOT_LOG_FORMAT (json or pretty), NO_COLOR, and \
+IMBOT_SECTION__KEY for every key of the configuration outside lists.";
+
+/// The server that a Bitrix24 chat bot lives in.
+#[derive(Debug, Parser)]
+#[command(name = "imbot", version, about, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server from `imbot.toml`.
+    Serve(serve::Arguments),
+    /// Server and emulated portal in one process: no account, no configuration.
+    Dev(dev::Arguments),
+    /// Prints a captured event as normalized JSON. Checks no token.
+    Decode(DecodeArguments),
+    /// Posts captured events again, byte for byte, in order.
+    Replay(replay::Arguments),
+    /// What could not be handled, sent or read, and why.
+    #[command(subcommand)]
+    DeadLetters(letters::Arguments),
+    /// Checks the configuration, or prints an example.
+    #[command(subcommand)]
+    Config(ConfigArguments),
+    /// Asks a running server whether it is ready; for container health checks.
+    Health {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct DecodeArguments {
+    /// The captured body; `-` reads standard input.
+    file: PathBuf,
+    /// The content type it came with; without it the first byte tells JSON from a form.
+    #[arg(long)]
+    content_type: Option<String>,
+    /// Prints tokens in clear instead of `***`.
+    #[arg(long)]
+    show_secrets: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigArguments {
+    /// Reports every mistake of the configuration at once.
+    Check {
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Prints a commented configuration to start from.
+    Example,
+}
+
+impl App {
+    /// Reads the arguments of the process and does what they say; returns the exit code.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let environment = Environment::of_process();
+        let arguments = Arguments::parse();
+        log(&environment, matches!(arguments.command, Command::Dev(_)));
+        quiet_panics();
+        for mistake in self.mistakes() {
+            complain(&mistake);
+        }
+        if !self.mistakes().is_empty() {
+            return ExitCode::from(exit::CONFIG);
+        }
+        let code = match arguments.command {
+            Command::Serve(arguments) => serve::run(&self, &arguments, &environment),
+            Command::Dev(arguments) => dev::run(&self, &arguments),
+            Command::Decode(arguments) => decode_file(&arguments),
+            Command::Replay(arguments) => replay::run(&self, arguments, &environment),
+            Command::DeadLetters(arguments) => letters::run(&self, &arguments, &environment),
+            Command::Config(ConfigArguments::Example) => print(&config::example()),
+            Command::Config(ConfigArguments::Check { config }) => {
+                let (report, good) = config::check(config.as_deref(), &self.handlers(), &environment);
+                print(&report).max(if good { 0 } else { exit::CONFIG })
+            }
+            Command::Health { config } => letters::health(&self, config.as_deref(), &environment),
+        };
+        ExitCode::from(code)
+    }
+
+    fn handlers(&self) -> Vec<&str> {
+        self.bots.iter().map(|bot| bot.name()).collect()
+    }
+}
+
+fn log(environment: &Environment, quiet: bool) {
+    let terminal = std::io::stderr().is_terminal();
+    let format = match environment.get("IMBOT_LOG_FORMAT") {
+        Some("json") => LogFormat::Json,
+        Some(_) => LogFormat::Pretty,
+        None if terminal => LogFormat::Pretty,
+        None => LogFormat::Json,
+    };
+    // `imbot dev` prints its own lines; its log would say everything twice.
+    let filter = environment.get("IMBOT_LOG").unwrap_or(if quiet { "warn" } else { "info" });
+    telemetry::log_to_stderr(format, filter, terminal && environment.get("NO_COLOR").is_none());
+}
+
+/// A panic's text may hold a message or a token, so only its place is logged.
+fn quiet_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!(place, "panic at {place} (its text is not logged: it may hold a message or a secret)");
+    }));
+}
+
+/// The settings, or the exit code after saying what is wrong with them.
+fn settings_for(app: &App, config: Option<&Path>, environment: &Environment) -> Result<Loaded, u8> {
+    let loaded = settings::load(config, &app.handlers(), environment).map_err(|error| {
+        complain(&error.to_string());
+        exit::CONFIG
+    })?;
+    for warning in &loaded.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    Ok(loaded)
+}
+
+fn decode_file(arguments: &DecodeArguments) -> u8 {
+    let body = match output::read(&arguments.file) {
+        Ok(body) => body,
+        Err(error) => {
+            complain(&format!("{}: {error}", arguments.file.display()));
+            return exit::REFUSED;
+        }
+    };
+    match decode::decode(&body, arguments.content_type.as_deref(), arguments.show_secrets) {
+        Ok(json) => print(&format!("{json}\n")),
+        Err(decode::Undecoded::Refused(reason)) => {
+            complain(&format!("refused: {reason}"));
+            exit::REFUSED
+        }
+        Err(decode::Undecoded::Unusable(reason)) => {
+            complain(&format!("would be quarantined: {reason}"));
+            exit::UNUSABLE
+        }
+    }
+}

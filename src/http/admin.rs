@@ -47,7 +47,7 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/dead-letters/{id}", get(dead_letter))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), authorised));
     Router::new()
-        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .merge(api)
@@ -76,8 +76,11 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
         None
     };
     match reason {
-        None => Json(json!({ "status": "ready", "ack": admin.ack })).into_response(),
-        Some(reason) => problem(StatusCode::SERVICE_UNAVAILABLE, reason),
+        None => Json(json!({ "ready": true, "ack": admin.ack })).into_response(),
+        Some(reason) => {
+            let body = json!({ "ready": false, "ack": admin.ack, "reason": reason });
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
     }
 }
 
@@ -133,14 +136,14 @@ async fn dead_letter(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Re
 /// The queue of this name in commands and addresses.
 pub(crate) fn queue_named(name: &str) -> Option<DeadQueue> {
     let queues = [DeadQueue::Events, DeadQueue::Calls, DeadQueue::Unknown, DeadQueue::Quarantine];
-    queues.into_iter().find(|queue| queue.name() == name)
+    queues.into_iter().find(|queue| queue.as_str() == name)
 }
 
 /// A letter as a line of a list.
 pub(crate) fn summary(letter: &DeadLetter, names: &PortalNames) -> Value {
     json!({
         "id": letter.id,
-        "queue": letter.queue.name(),
+        "queue": letter.queue.as_str(),
         "at": letter.at.rfc3339(),
         "portal": names.get(&letter.portal),
         "bot": letter.bot,

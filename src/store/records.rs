@@ -223,18 +223,6 @@ pub(crate) struct Counts {
     pub(crate) bytes: u64,
 }
 
-impl DeadQueue {
-    /// The name in commands, addresses and metrics.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::Calls => "calls",
-            Self::Unknown => "unknown",
-            Self::Quarantine => "quarantine",
-        }
-    }
-}
-
 /// What a loop that works from the store last saw, for who waits until nothing is running and nothing is due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Activity {
