@@ -82,7 +82,12 @@ fn portal<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report
         |found| Ok((found.place.clone(), urls::domain(found)?)),
     );
     let member_id = fields.read("member_id", |found| {
-        Ok((found.place.clone(), values::filled(found)?.to_owned()))
+        let id = values::filled(found)?;
+        if id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok((found.place.clone(), id.to_owned()));
+        }
+        let help = "copy it from an event (auth[member_id], 32 letters and digits), or leave it out";
+        Err(Wrong::new("not a member_id", help))
     });
     let allow_insecure = fields.read("allow_insecure", values::flag).unwrap_or(false);
     let endpoint = endpoint(&mut fields, domain.as_ref(), allow_insecure);

@@ -81,14 +81,18 @@ fn identity(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
         }
         return;
     }
-    let recognised = bot.has_token || portal.has_token;
-    if !recognised && portal.has_webhook {
+    let with_token = |bot: &BotDraft| bot.has_bot_token || bot.has_token;
+    if bot.has_token || portal.has_token || !portal.bots.iter().any(with_token) {
+        // Recognised, or part of a portal without any token, which `tokens` has refused.
+        return;
+    }
+    if portal.has_webhook {
         let wrong = Wrong::new(
             "portal.bot: it cannot call the portal: incoming_webhook works only with a bot_token",
             "set bot_token, or application_token if the bot belongs to an application",
         );
         report.mistake(&bot.place, wrong);
-    } else if !recognised && portal.bots.iter().any(|other| other.has_bot_token || other.has_token) {
+    } else {
         report.warning(
             &bot.place,
             "portal.bot: receives nothing: neither it nor its portal has a token to recognise its events by",

@@ -166,9 +166,12 @@ pub(super) fn suggestion(text: &str, names: &[&str]) -> String {
     }
 }
 
-/// A text as errors may repeat it: short and without control characters.
+/// A text as errors may repeat it: short, without control characters, and no address, which may be a webhook's.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
+    if text.contains("://") || text.chars().count() > 40 {
+        return "…".to_owned();
+    }
+    text.chars().flat_map(char::escape_debug).collect()
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
