@@ -1,6 +1,7 @@
 //! The operator: one file a subcommand. Reads the arguments, prints for people (or JSON for programs), decides the exit
 //! code; the work itself is in the rooms below.
 
+mod client;
 mod config;
 mod dead_letters;
 mod decode;
@@ -8,6 +9,7 @@ mod dev;
 mod letters;
 mod output;
 mod replay;
+mod resend;
 mod serve;
 
 use crate::app::App;

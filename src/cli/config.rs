@@ -1,0 +1,175 @@
+//! `imbot config check` and `imbot config example`: texts only. Imports settings; prints nothing itself, shows no secret.
+
+use crate::settings::{self, Ack, BotSettings, Environment, Loaded, PortalSettings, Settings};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// A commented `imbot.toml` with every key.
+pub(crate) fn example() -> String {
+    include_str!("imbot.example.toml").to_owned()
+}
+
+/// What the configuration means, or everything that is wrong with it; and whether it can be used.
+pub(crate) fn check(path: Option<&Path>, handlers: &[&str], environment: &Environment) -> (String, bool) {
+    let loaded = settings::locate(path, environment)
+        .and_then(|file| settings::load(Some(&file), handlers, environment).map(|loaded| (file, loaded)));
+    match loaded {
+        Ok((file, loaded)) => (summary(&file, &loaded), true),
+        Err(error) => (format!("{error}\n"), false),
+    }
+}
+
+fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
+    let mut text = format!("{}: can be used\n", file.display());
+    for warning in warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    let Settings {
+        server, admin, store, ..
+    } = settings;
+    let _ = writeln!(
+        text,
+        "events:   http://{}{}, {}",
+        server.listen,
+        server.path,
+        promise(server.ack)
+    );
+    let _ = writeln!(text, "operator: http://{}", admin.listen);
+    let _ = writeln!(text, "store:    {}", store.path.display());
+    for portal in &settings.portals {
+        let _ = writeln!(
+            text,
+            "portal {}: {}, {} calls at once, then {} a second",
+            portal.name, portal.endpoint, portal.plan.burst, portal.plan.rate
+        );
+        for bot in &portal.bots {
+            let _ = writeln!(text, "  bot {}: {}, {}", bot.id, bot.handler, identity(portal, bot));
+        }
+    }
+    text
+}
+
+/// What a 200 means to who configures it.
+fn promise(ack: Ack) -> &'static str {
+    match ack {
+        Ack::Durable => "200 once the disk has the event",
+        Ack::Written => "200 once the page cache has the event: a crash of the machine may lose it",
+        Ack::Memory => "200 at once: a crash may lose the event",
+    }
+}
+
+fn identity(portal: &PortalSettings, bot: &BotSettings) -> &'static str {
+    match (&bot.bot_token, &portal.incoming_webhook) {
+        (Some(_), Some(_)) => "answers through the incoming webhook",
+        (Some(_), None) => "receives only",
+        (None, _) if bot.application_token.is_some() || portal.application_token.is_some() => {
+            "answers with the token of the event"
+        }
+        (None, _) => "receives nothing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDLERS: [&str; 2] = ["echo", "helpdesk"];
+
+    fn environment() -> Environment {
+        [
+            ("ACME_WEBHOOK", "https://acme.bitrix24.com/rest/1/SECRETMARKER/"),
+            ("ACME_BOT_TOKEN", "SECRETMARKER"),
+            ("ACME_TOKEN", "SECRETMARKER"),
+            ("ACME_BOT_APPLICATION_TOKEN", "SECRETMARKER"),
+            ("IMBOT_ADMIN_TOKEN", "SECRETMARKER"),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// Writes `text` to a file and checks it.
+    fn checked(text: &str, environment: &Environment) -> (String, bool) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("imbot.toml");
+        std::fs::write(&file, text).unwrap();
+        let (report, ok) = check(Some(&file), &HANDLERS, environment);
+        (report.replace(&file.display().to_string(), "imbot.toml"), ok)
+    }
+
+    #[test]
+    fn the_example_can_be_used_once_its_variables_are_set() {
+        let (report, ok) = checked(&example(), &environment());
+        assert_eq!(
+            report,
+            "imbot.toml: can be used
+events:   http://127.0.0.1:8080/webhook, 200 once the disk has the event
+operator: http://127.0.0.1:9090
+store:    imbot-data
+portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
+  bot 456: helpdesk, answers through the incoming webhook
+"
+        );
+        assert!(ok);
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let parse = |text: &str| settings::parse(text, Path::new("imbot.toml"), &HANDLERS, &environment()).unwrap();
+        let example = example();
+        let (sections, portals) = example.split_at(example.find("[[portal]]\n").unwrap());
+        assert!(sections.contains("[deliver]"));
+        let (all, bare) = (parse(&example), parse(portals));
+        assert_eq!(format!("{:?}", all.settings), format!("{:?}", bare.settings));
+    }
+
+    #[test]
+    fn what_the_example_has_commented_out_can_be_used_too() {
+        let mut text = String::new();
+        for line in example().lines() {
+            let bare = line
+                .trim_start()
+                .strip_prefix("# ")
+                .filter(|bare| bare.contains(" = ") && !bare.starts_with("A "));
+            text.push_str(bare.unwrap_or(line));
+            text.push('\n');
+        }
+        let (report, ok) = checked(&text, &environment());
+        assert!(ok, "{report}");
+        assert!(!report.contains("SECRETMARKER"), "{report}");
+        for key in ["member_id", "endpoint", "application_token", "allow_insecure", "token"] {
+            assert!(
+                text.lines()
+                    .any(|line| line.trim_start().starts_with(&format!("{key} = "))),
+                "{key}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named_with_its_line() {
+        let (report, ok) = checked(&example(), &Environment::default());
+        assert!(!ok);
+        assert!(
+            report.starts_with("2 mistakes in the configuration\nimbot.toml:43:20: "),
+            "{report}"
+        );
+        assert!(
+            report.contains("environment variable ACME_BOT_TOKEN is not set"),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_says_which() {
+        let (report, ok) = check(
+            Some(Path::new("/nowhere/imbot.toml")),
+            &HANDLERS,
+            &Environment::default(),
+        );
+        assert!(!ok);
+        assert!(
+            report.starts_with("/nowhere/imbot.toml: the configuration cannot be read"),
+            "{report}"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! `--as PORTAL`: the credentials of a configured portal in place of those a capture has, or has lost by redaction.
+
+use super::body::Body;
+use crate::settings::PortalSettings;
+use crate::types::Secret;
+
+/// Writes token, member_id and domain of `portal` into the top-level `auth`, and over those in `data[bot][auth]`.
+pub(super) fn put(body: &mut Body, portal: &PortalSettings) {
+    if let Some(token) = token(body, portal) {
+        body.put(["auth", "application_token"], token.expose());
+        body.replace(&["data", "bot", "auth", "application_token"], token.expose());
+    }
+    body.put(["auth", "domain"], &portal.domain);
+    body.replace(&["data", "bot", "auth", "domain"], &portal.domain);
+    match &portal.member_id {
+        Some(id) => {
+            body.put(["auth", "member_id"], id);
+            body.replace(&["data", "bot", "auth", "member_id"], id);
+        }
+        // The captured one may be another portal's, and the first verified one is pinned.
+        None => {
+            body.clear(&["auth", "member_id"]);
+            body.clear(&["data", "bot", "auth", "member_id"]);
+        }
+    }
+}
+
+/// The token of the bot that the body names, else the portal's.
+fn token(body: &Body, portal: &PortalSettings) -> Option<Secret> {
+    let id: Option<i64> = body.get(&["data", "bot", "id"]).and_then(|id| id.parse().ok());
+    let bot = portal.bots.iter().find(|bot| Some(bot.id) == id);
+    bot.and_then(|bot| bot.expected_token())
+        .or_else(|| portal.application_token.clone())
+}

@@ -1,0 +1,60 @@
+//! The names that `imbot.toml` knows. A key is added here and where its section is read.
+
+/// Tables and lists at the root.
+pub(super) const ROOT: [&str; 6] = ["server", "admin", "store", "workers", "deliver", "portal"];
+
+/// The sections whose keys the environment may set, with those keys.
+pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
+    (
+        "server",
+        &["listen", "path", "max_body_bytes", "ack", "trusted_proxies"],
+    ),
+    ("admin", &["listen", "token"]),
+    ("store", &["path", "max_bytes", "dedup_window", "key"]),
+    (
+        "workers",
+        &["concurrency", "handler_timeout", "max_attempts", "retry", "hold"],
+    ),
+    ("deliver", &["max_age", "on_unknown", "answer_via", "hold"]),
+];
+
+/// `[[portal]]`.
+pub(super) const PORTAL: [&str; 9] = [
+    "name",
+    "domain",
+    "member_id",
+    "plan",
+    "endpoint",
+    "incoming_webhook",
+    "application_token",
+    "allow_insecure",
+    "bot",
+];
+
+/// `plan = { … }`.
+pub(super) const PLAN: [&str; 2] = ["burst", "rate"];
+
+/// `[[portal.bot]]`. The keys after `event_mode` are for registering and read by nothing yet.
+pub(super) const BOT: [&str; 13] = [
+    "id",
+    "code",
+    "handler",
+    "bot_token",
+    "application_token",
+    "event_url",
+    "event_mode",
+    "type",
+    "hidden",
+    "reactions",
+    "openline",
+    "background",
+    "profile",
+];
+
+/// The keys of one of [`SECTIONS`]; none for any other name.
+pub(super) fn of_section(name: &str) -> &'static [&'static str] {
+    SECTIONS
+        .iter()
+        .find(|(section, _)| *section == name)
+        .map_or(&[], |(_, keys)| keys)
+}

@@ -1,0 +1,160 @@
+//! The settings as the rest of the program reads them: plain data, complete, already checked. Reads nothing itself.
+
+use super::net::Net;
+use crate::types::Secret;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// Everything `imbot.toml` and the environment say, with defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) admin: Admin,
+    pub(crate) store: StoreSettings,
+    pub(crate) workers: Workers,
+    pub(crate) deliver: Deliver,
+    pub(crate) portals: Vec<PortalSettings>,
+}
+
+/// The public address.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    /// Starts with `/`.
+    pub(crate) path: String,
+    pub(crate) max_body_bytes: usize,
+    pub(crate) ack: Ack,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<Net>,
+}
+
+/// What a 200 promises. The store has the same three; the assembler maps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ack {
+    /// The disk has the event.
+    Durable,
+    /// The page cache has it: a crash of the machine may lose it.
+    Written,
+    /// Nothing yet: a crash of the process may lose it.
+    Memory,
+}
+
+/// The operator's address: probes, metrics, API.
+#[derive(Clone, Debug)]
+pub(crate) struct Admin {
+    pub(crate) listen: SocketAddr,
+    /// `None`: the server makes a random one.
+    pub(crate) token: Option<Secret>,
+}
+
+/// The store folder and its bounds.
+#[derive(Clone, Debug)]
+pub(crate) struct StoreSettings {
+    /// As written: relative to the working directory.
+    pub(crate) path: PathBuf,
+    pub(crate) max_bytes: u64,
+    pub(crate) dedup_window: Duration,
+}
+
+/// How handlers run.
+#[derive(Clone, Debug)]
+pub(crate) struct Workers {
+    pub(crate) concurrency: usize,
+    pub(crate) handler_timeout: Duration,
+    pub(crate) max_attempts: u32,
+    /// Pause before the second attempt, the third and so on; the last one repeats. Empty only with one attempt.
+    pub(crate) retry: Vec<Duration>,
+    pub(crate) hold: Duration,
+}
+
+/// How queued calls leave.
+#[derive(Clone, Debug)]
+pub(crate) struct Deliver {
+    pub(crate) max_age: Duration,
+    pub(crate) on_unknown: OnUnknown,
+    pub(crate) answer_via: AnswerVia,
+    pub(crate) hold: Duration,
+}
+
+/// A call without a deduplication key whose outcome is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnUnknown {
+    /// It becomes a dead letter.
+    Stop,
+    /// It is made again; the portal may carry it out twice.
+    Repeat,
+}
+
+/// Which method carries `ctx.answer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerVia {
+    /// The program chooses.
+    Auto,
+    /// `imbot.v2.Command.answer`.
+    Answer,
+    /// `imbot.v2.Chat.Message.send`.
+    Send,
+}
+
+/// One portal and the bots it has.
+#[derive(Clone, Debug)]
+pub(crate) struct PortalSettings {
+    /// For people, metrics and `PORTAL/BOT` arguments; unique.
+    pub(crate) name: String,
+    /// Host, with a port where it has one, in lower case; unique.
+    pub(crate) domain: String,
+    pub(crate) member_id: Option<String>,
+    pub(crate) plan: Plan,
+    /// Ends with `/`; methods are appended to it.
+    pub(crate) endpoint: Url,
+    /// `…/rest/{user}/{code}/`, on the host of `endpoint`, with the final slash.
+    pub(crate) incoming_webhook: Option<Secret>,
+    pub(crate) application_token: Option<Secret>,
+    /// http and private addresses are allowed.
+    pub(crate) allow_insecure: bool,
+    /// At least one; ids are unique within the portal.
+    pub(crate) bots: Vec<BotSettings>,
+}
+
+/// The portal's REST budget: a bucket of `burst` calls that refills at `rate` a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) burst: u32,
+    pub(crate) rate: f64,
+}
+
+impl Plan {
+    /// Every plan but Enterprise.
+    pub(crate) const STANDARD: Self = Self { burst: 50, rate: 2.0 };
+    /// The Enterprise plan.
+    pub(crate) const ENTERPRISE: Self = Self { burst: 250, rate: 5.0 };
+}
+
+/// One bot of a portal.
+#[derive(Clone, Debug)]
+pub(crate) struct BotSettings {
+    pub(crate) id: i64,
+    /// Empty if not given.
+    pub(crate) code: String,
+    /// A name the program knows.
+    pub(crate) handler: String,
+    pub(crate) bot_token: Option<Secret>,
+    pub(crate) application_token: Option<Secret>,
+    pub(crate) event_url: Option<String>,
+}
+
+impl BotSettings {
+    /// The `application_token` that proves an event to be for this bot; `None`: the portal's own token does.
+    ///
+    /// For a webhook-registered bot the portal sends `custom` + botToken, cut to 50 characters (wire rules 2.2).
+    pub(crate) fn expected_token(&self) -> Option<Secret> {
+        self.application_token.clone().or_else(|| {
+            let token = self.bot_token.as_ref()?.expose();
+            Some(Secret::new(
+                "custom".chars().chain(token.chars()).take(50).collect::<String>(),
+            ))
+        })
+    }
+}
