@@ -168,7 +168,7 @@ fn call(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<Claimed
 fn letter(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeadLetter> {
     Ok(DeadLetter {
         id: row.get(0)?,
-        queue: DeadQueue::ALL[row.get::<_, usize>(1)?.min(3)],
+        queue: DeadQueue::ALL[row.get::<_, u8>(1)?.min(3) as usize],
         at: Timestamp(row.get(2)?),
         portal: PortalId(row.get(3)?),
         bot: row.get(4)?,

@@ -13,7 +13,7 @@ pub(super) const VERSION: i64 = 1;
 const FILE: &str = "imbot.db";
 
 /// Bytes of a page: with 4 KiB, two thirds of the file would be waste around 2.5 KB bodies.
-pub(super) const PAGE: u64 = 8192;
+pub(super) const PAGE: u32 = 8192;
 
 /// Content rows (`event`, `call`) are appended by number; the narrow queue rows beside them are clustered by lane,
 /// so that a lane's next row is one step away whatever the backlog; `*_lane` has one row per lane that has any.

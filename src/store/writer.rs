@@ -1,7 +1,7 @@
 //! The one thread that writes. It commits at once when idle and takes all that waited during a commit as the next
 //! group; nobody is answered before the commit that carries their operation. After a failed write it writes no more.
 
-use super::commit::{Burial, Commit};
+use super::commit::{Burial, Commit, Verdict};
 use super::inbox::weight;
 use super::keeper::{Keeper, Sweep};
 use super::lock::Lock;
@@ -143,10 +143,13 @@ impl Writer {
                 tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; restart to read it again");
                 let _ = self.conn.execute_batch("ROLLBACK");
                 self.shared.failed.send_replace(true);
+                drop(answers);
             }
         }
     }
 
+    /// `answers` gets every reply of the group, also of one that fails: they must not be dropped before the failure is
+    /// known to those who wait.
     fn group(
         &mut self,
         waiting: &mut impl Iterator<Item = Op>,
@@ -170,15 +173,22 @@ impl Writer {
             match op {
                 Op::Enqueue { event, reply, room } => {
                     bytes += weight(&event);
-                    let answer = commit.enqueue(&event)?;
+                    let answer = commit.enqueue(&event);
                     drop(room);
-                    answers.extend(reply.map(|reply| Answer::Enqueued(reply, answer)));
+                    answers.extend(reply.map(|reply| Answer::Enqueued(reply, settled(&answer))));
+                    answer?.ok();
                 }
                 Op::Change { change, reply } => {
                     bytes += change.weight();
-                    answers.push(Answer::Changed(reply, commit.change(&change)?));
+                    let answer = commit.change(&change);
+                    answers.push(Answer::Changed(reply, settled(&answer)));
+                    answer?.ok();
                 }
-                Op::Portals(names, reply) => answers.push(Answer::Portals(reply, commit.portals(&names)?)),
+                Op::Portals(names, reply) => {
+                    let ids = commit.portals(&names);
+                    answers.push(Answer::Portals(reply, ids.as_ref().cloned().unwrap_or_default()));
+                    ids?;
+                }
                 Op::Tick => self.sweep.slice(commit.conn, commit.now)?,
                 Op::Stop(reply) => stopping.push(reply),
             }
@@ -193,7 +203,7 @@ impl Writer {
 }
 
 impl Commit<'_> {
-    fn change(&mut self, change: &Change) -> super::commit::Verdict<()> {
+    fn change(&mut self, change: &Change) -> Verdict<()> {
         match change {
             Change::CompleteEvent(end) => self.complete_event(end),
             Change::RetryEvent(id, retry) => self.retry_event(*id, retry),
@@ -231,6 +241,11 @@ impl Change {
     }
 }
 
+/// The answer to an operation; of a failed one it is never sent.
+fn settled<T: Clone>(verdict: &Verdict<T>) -> Result<T, StoreError> {
+    verdict.as_ref().map_or(Err(StoreError::Failed), Clone::clone)
+}
+
 fn stop_reply(op: Op) -> Option<oneshot::Sender<()>> {
     match op {
         Op::Stop(reply) => Some(reply),
@@ -249,7 +264,7 @@ fn run_all(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 /// Bytes in use inside the database file: freed pages do not count, they are used again first.
 pub(super) fn used(conn: &Connection) -> rusqlite::Result<u64> {
-    let pages = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u64>(0));
+    let pages = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
     let pages = pages("PRAGMA page_count")?.saturating_sub(pages("PRAGMA freelist_count")?);
-    Ok(pages * PAGE)
+    Ok(u64::from(pages) * u64::from(PAGE))
 }
