@@ -11,6 +11,7 @@ mod output;
 mod replay;
 mod resend;
 mod serve;
+mod text;
 
 use crate::app::App;
 use crate::settings::{self, Environment, Loaded};
