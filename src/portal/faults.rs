@@ -1,0 +1,82 @@
+//! The handle's switches for faults. Each adds a rule; none carries it out.
+
+use super::Portal;
+use super::fault::{Action, Rule, Shape};
+use crate::types::Timestamp;
+use std::time::Duration;
+
+impl Portal {
+    /// Adds a fault. The first that matches a request decides; delays add up.
+    pub fn fault(&self, rule: Rule) {
+        self.shared().state().faults.add(rule);
+    }
+
+    /// Ends all faults. Requests that hang already go on hanging.
+    pub fn clear_faults(&self) {
+        self.shared().state().faults.clear();
+    }
+
+    /// Answers 503 to everything for this long, by the portal's clock: `QUERY_LIMIT_EXCEEDED` in JSON, or a page.
+    pub fn refuse_for(&self, time: Duration, shape: Shape) {
+        self.fault(Rule {
+            until: Some(self.now() + time),
+            ..rule(None, None, answer(503, "QUERY_LIMIT_EXCEEDED", shape))
+        });
+    }
+
+    /// Carries the next calls out, then resets their connections before the first byte of an answer.
+    pub fn execute_then_reset(&self, method: Option<&str>, times: u32) {
+        self.fault(rule(method, Some(times), Action::ResetAfterExecution));
+    }
+
+    /// Resets the connections of the next calls and carries nothing out.
+    pub fn reset(&self, method: Option<&str>, times: u32) {
+        self.fault(rule(method, Some(times), Action::ResetBeforeExecution));
+    }
+
+    /// Answers the next calls with an error and carries nothing out.
+    pub fn answer_error(&self, method: Option<&str>, status: u16, code: &str, times: u32) {
+        self.fault(rule(method, Some(times), answer(status, code, Shape::Json)));
+    }
+
+    /// Never answers the next calls and carries nothing out.
+    pub fn hang(&self, times: u32) {
+        self.fault(rule(None, Some(times), Action::Hang));
+    }
+
+    /// Lets every call wait this long, by the portal's clock, before it is carried out. Ends with
+    /// [`clear_faults`](Self::clear_faults).
+    pub fn delay(&self, time: Duration) {
+        self.fault(rule(None, None, Action::Delay(time)));
+    }
+
+    /// Records a `templateId` as if its first attempt were still under way: a send with it gets `SENDING_FAILED`
+    /// for an hour.
+    pub fn hold_template(&self, template_id: &str) {
+        let since = self.now();
+        let record = super::state::Template { message: None, since };
+        let mut state = self.shared().state();
+        state.portal.templates.insert(template_id.to_owned(), record);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared().config.clock.now()
+    }
+}
+
+fn rule(method: Option<&str>, times: Option<u32>, action: Action) -> Rule {
+    Rule {
+        method: method.map(str::to_owned),
+        times,
+        until: None,
+        action,
+    }
+}
+
+fn answer(status: u16, code: &str, shape: Shape) -> Action {
+    Action::Answer {
+        status,
+        code: code.to_owned(),
+        shape,
+    }
+}
