@@ -58,7 +58,7 @@ enum Command {
     /// Prints a captured event as normalized JSON. Checks no token.
     Decode(DecodeArguments),
     /// Posts captured events again, byte for byte, in order.
-    Replay(replay::Arguments),
+    Replay(resend::Arguments),
     /// What could not be handled, sent or read, and why.
     #[command(subcommand)]
     DeadLetters(letters::Arguments),
@@ -115,7 +115,7 @@ impl App {
             Command::Serve(arguments) => serve::run(&self, &arguments, &environment),
             Command::Dev(arguments) => dev::run(&self, &arguments),
             Command::Decode(arguments) => decode_file(&arguments),
-            Command::Replay(arguments) => replay::run(&self, arguments, &environment),
+            Command::Replay(arguments) => resend::run(&self, arguments, &environment),
             Command::DeadLetters(arguments) => letters::run(&self, &arguments, &environment),
             Command::Config(ConfigArguments::Example) => print(&config::example()),
             Command::Config(ConfigArguments::Check { config }) => {

@@ -13,7 +13,7 @@ pub(crate) use admin::{Admin, PortalNames, admin_router, queue_named, summary, w
 pub(crate) use gate::{BotPass, Gate, PortalPass};
 pub(crate) use listener::{Doors, open};
 pub(crate) use server::serve;
-pub(crate) use verified::{Door, Observer};
+pub(crate) use verified::{Door, Observer, Seen};
 pub(crate) use webhook::public_router;
 
 /// Every method and path that is served, as `openapi/imbot.yaml` must describe them. The webhook's path is the default one.

@@ -21,6 +21,8 @@ pub(crate) enum Rejection {
     Forbidden(&'static str),
     /// Too much is being read or written at this moment.
     Busy,
+    /// The server is stopping.
+    Draining,
     /// `store.max_bytes` is reached.
     Full,
     /// The disk failed: nothing is acknowledged any more.
@@ -35,7 +37,7 @@ impl Rejection {
             Self::BodyBroken => StatusCode::REQUEST_TIMEOUT,
             Self::Malformed(_) | Self::NoEvent => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Busy | Self::Full | Self::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Draining | Self::Full | Self::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -49,6 +51,7 @@ impl Rejection {
             Self::NoEvent => "no_event",
             Self::Forbidden(_) => "forbidden",
             Self::Busy => "busy",
+            Self::Draining => "draining",
             Self::Full => "full",
             Self::StorageFailed => "storage_failed",
         }
@@ -96,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_refusal_for_load_asks_to_come_back() {
-        for rejection in [Rejection::Busy, Rejection::Full, Rejection::StorageFailed] {
+        for rejection in [Rejection::Busy, Rejection::Draining, Rejection::Full, Rejection::StorageFailed] {
             let response = rejection.into_response();
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[header::RETRY_AFTER], "1");

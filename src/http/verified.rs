@@ -157,7 +157,7 @@ fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Ver
             wire::Format::Json => Format::Json,
         },
         body: wire::cut_credentials(&tree),
-        token: if admitted.keeps_event_token { label.bot_token } else { None },
+        token: if admitted.keeps_event_token { label.token } else { None },
         quarantine: label.usable.err().map(|unusable| unusable.field),
     };
     Ok(Verified { admitted, event, watch, sent: label.ts })

@@ -42,8 +42,9 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Ve
     }
     let stored = if admitted.known_bot {
         match tokio::time::timeout(door.ack_deadline, door.store.enqueue(event)).await {
-            Ok(stored) => stored.map(Some),
-            Err(_) => Err(StoreError::Busy),
+            Ok(stored) => stored.map(Some).map_err(rejection),
+            // It may still be stored after this; then it is handled, and a proxy's repeat is a duplicate.
+            Err(_) => Err(Rejection::Busy),
         }
     } else {
         Ok(None)
@@ -60,7 +61,7 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Ve
             }
             accepted(outcome, &headers)
         }
-        Err(error) => refused(error, &portal.name),
+        Err(rejection) => refused(rejection, &portal.name),
     }
 }
 
@@ -83,12 +84,15 @@ fn accepted(outcome: &'static str, headers: &HeaderMap) -> Response {
     response
 }
 
-fn refused(error: StoreError, portal: &str) -> Response {
-    let rejection = match error {
+fn rejection(error: StoreError) -> Rejection {
+    match error {
         StoreError::Full => Rejection::Full,
-        StoreError::Busy => Rejection::Busy,
-        StoreError::Failed => Rejection::StorageFailed,
-    };
+        StoreError::Closed => Rejection::Draining,
+        StoreError::Failed | StoreError::Gone | StoreError::Read(_) => Rejection::StorageFailed,
+    }
+}
+
+fn refused(rejection: Rejection, portal: &str) -> Response {
     telemetry::webhook_request("rejected", rejection.detail());
     telemetry::gap(portal, rejection.detail());
     tracing::error!(outcome = "rejected", reason = rejection.detail(), portal, "an authentic event of {portal} was refused and will not come again");
