@@ -18,11 +18,7 @@ mod urls;
 mod values;
 
 pub(crate) use environment::Environment;
-pub(crate) use model::{
-    Ack, Admin, AnswerVia, BotSettings, Deliver, OnUnknown, Plan, PortalSettings, Server, Settings, StoreSettings,
-    Workers,
-};
-pub(crate) use nearest::nearest;
+pub(crate) use model::{Ack, AnswerVia, BotSettings, OnUnknown, Plan, PortalSettings, Settings};
 pub(crate) use net::Net;
 pub(crate) use report::Mistakes;
 
