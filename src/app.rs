@@ -2,7 +2,7 @@
 
 use crate::deliver::{Deliver, PortalAccess, Rules};
 use crate::dispatch::{Bot, Dispatch, Roster, Served, Workers};
-use crate::http::{self, Admin, BotPass, Door, Doors, Gate, Observer, PortalNames, PortalPass};
+use crate::http::{self, Admin, BotPass, Door, Doors, Gate, Observer, PortalPass};
 use crate::lifecycle::{self, Stop};
 use crate::rest::Client;
 use crate::settings::{self, BotSettings, OnUnknown, PortalSettings, Settings};
@@ -97,12 +97,12 @@ impl Running {
         let doors = http::open(settings.server.listen, settings.admin.listen).map_err(StartError::Listen)?;
         let store = open_store(settings, &clock)?;
         let names: Vec<&str> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-        let ids = store.register_portals(&names);
+        let ids = store.register_portals(&names).map_err(|error| StartError::Machine(error.to_string()))?;
         let portals: Vec<(PortalId, &PortalSettings)> = ids.into_iter().zip(&settings.portals).collect();
         let stop = Stop::new();
 
         let (public, admin_address) = addresses(&doors).map_err(StartError::Listen)?;
-        store.set_owner_note(&admin_address.to_string());
+        store.set_owner_note(&admin_address.to_string()).map_err(StartError::Listen)?;
         let mut door = Door::new(store.clone(), gate(&store, &portals), clock.clone(), settings.server.max_body_bytes);
         door.observer = observer;
         let admin = Admin {
@@ -111,7 +111,6 @@ impl Running {
             metrics,
             stop: stop.clone(),
             token: admin_token(settings)?,
-            names: names_of(&portals),
             ack: ack(settings).as_str(),
         };
         let inherited = doors.inherited;
@@ -237,10 +236,6 @@ fn bot_pass(portal: &PortalSettings, bot: &BotSettings) -> BotPass {
 /// A bot with a token of its own speaks through the incoming webhook; one without, by the token of its events.
 fn identity(portal: &PortalSettings, bot: &BotSettings) -> Identity {
     if portal.incoming_webhook.is_some() && bot.bot_token.is_some() { Identity::Webhook } else { Identity::EventToken }
-}
-
-fn names_of(portals: &[(PortalId, &PortalSettings)]) -> PortalNames {
-    portals.iter().map(|(id, portal)| (*id, portal.name.clone())).collect()
 }
 
 fn roster(portals: &[(PortalId, &PortalSettings)], bots: &[Bot]) -> Roster {

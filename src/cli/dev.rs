@@ -168,7 +168,7 @@ fn settings(
         let name = quoted(bot.name());
         text.push_str(&format!("[[portal.bot]]\nid = {id}\nhandler = {name}\nbot_token = {}\n", quoted(&token)));
     }
-    let loaded = settings::parse(&text, "imbot dev".as_ref(), &app.handlers(), &Environment::empty());
+    let loaded = settings::parse(&text, "imbot dev".as_ref(), &app.handlers(), &Environment::default());
     loaded.map(|loaded| loaded.settings).map_err(|mistakes| mistakes.to_string())
 }
 

@@ -4,7 +4,7 @@ use super::dead_letters::{FetchError, fetch, show, table};
 use super::output::{complain, print};
 use super::{exit, settings_for};
 use crate::app::{ADMIN_TOKEN, App, open_store};
-use crate::http::{PortalNames, queue_named, summary, whole};
+use crate::http::{queue_named, summary, whole};
 use crate::settings::{Environment, Settings};
 use crate::store::{self, DeadLetter};
 use crate::types::{Clock, Secret};
@@ -132,14 +132,13 @@ async fn read(source: &Source, arguments: &Arguments) -> Result<Value, u8> {
         complain(&error.to_string());
         exit::BUSY
     })?;
-    let names = names(source, &store);
     let answer = match arguments {
         Arguments::List { queue, limit, .. } => {
             let letters = store.dead_letters(queue.as_deref().and_then(queue_named), *limit).await;
-            letters.map(|letters| listed(&letters, &names))
+            letters.map(|letters| listed(&letters, &store))
         }
         Arguments::Show { id, .. } => match store.dead_letter(*id).await {
-            Ok(Some(letter)) => Ok(whole(&letter, &names)),
+            Ok(Some(letter)) => Ok(whole(&letter, &store)),
             Ok(None) => {
                 complain(&format!("there is no dead letter {id}"));
                 return Err(exit::REFUSED);
@@ -154,14 +153,8 @@ async fn read(source: &Source, arguments: &Arguments) -> Result<Value, u8> {
     })
 }
 
-fn names(source: &Source, store: &store::Store) -> PortalNames {
-    let Some(settings) = &source.settings else { return PortalNames::new() };
-    let names: Vec<&str> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-    store.register_portals(&names).into_iter().zip(names.into_iter().map(str::to_owned)).collect()
-}
-
-fn listed(letters: &[DeadLetter], names: &PortalNames) -> Value {
-    let letters: Vec<_> = letters.iter().map(|letter| summary(letter, names)).collect();
+fn listed(letters: &[DeadLetter], store: &store::Store) -> Value {
+    let letters: Vec<_> = letters.iter().map(|letter| summary(letter, store)).collect();
     json!({ "letters": letters })
 }
 

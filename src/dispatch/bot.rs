@@ -1,7 +1,10 @@
 //! A bot as its author writes it: which function handles which event. Knows no portal and runs nothing itself.
 
 use super::{Ctx, Outcome};
-use crate::event::{CommandAdd, Data, Event, FromEvent};
+use crate::event::{
+    BotDelete, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other,
+    ReactionChange,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -97,7 +100,7 @@ impl Bot {
         {
             return Some((&command.run, CommandAdd::NAME));
         }
-        self.on.get_key_value(event.data.name()).map(|(name, run)| (run, *name))
+        self.on.get_key_value(name_of(&event.data)).map(|(name, run)| (run, *name))
     }
 }
 
@@ -106,6 +109,21 @@ impl fmt::Debug for Bot {
         let on: Vec<_> = self.on.keys().collect();
         let commands: Vec<_> = self.commands.keys().collect();
         f.debug_struct("Bot").field("name", &self.name).field("on", &on).field("commands", &commands).finish()
+    }
+}
+
+/// The name under which [`Bot::on`] keeps the handler of this event.
+fn name_of(data: &Data) -> &'static str {
+    match data {
+        Data::MessageAdd(_) => MessageAdd::NAME,
+        Data::MessageUpdate(_) => MessageUpdate::NAME,
+        Data::MessageDelete(_) => MessageDelete::NAME,
+        Data::JoinChat(_) => JoinChat::NAME,
+        Data::BotDelete(_) => BotDelete::NAME,
+        Data::ContextGet(_) => ContextGet::NAME,
+        Data::CommandAdd(_) => CommandAdd::NAME,
+        Data::ReactionChange(_) => ReactionChange::NAME,
+        Data::Other(_) => Other::NAME,
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::lifecycle::Stop;
 use crate::store::{Counts, DeadLetter, DeadQueue, Format, Store};
 use crate::telemetry::{self, Levels};
-use crate::types::{Clock, PortalId, Secret, Timestamp};
+use crate::types::{Clock, Secret, Timestamp};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -14,7 +14,6 @@ use axum::{Json, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +24,6 @@ pub(super) const PATHS: [&str; 5] =
 /// Letters listed at once, unless asked otherwise.
 const LISTED: usize = 100;
 
-/// Configured names of the portals, for people.
-pub(crate) type PortalNames = HashMap<PortalId, String>;
-
 /// What the admin address works with.
 pub(crate) struct Admin {
     pub(crate) store: Store,
@@ -35,7 +31,6 @@ pub(crate) struct Admin {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) stop: Stop,
     pub(crate) token: Secret,
-    pub(crate) names: PortalNames,
     /// The ack mode, said aloud in `/readyz`.
     pub(crate) ack: &'static str,
 }
@@ -118,7 +113,7 @@ async fn dead_letters(State(admin): State<Arc<Admin>>, Query(listing): Query<Lis
     };
     match admin.store.dead_letters(queue, listing.limit.unwrap_or(LISTED).min(1_000)).await {
         Ok(letters) => {
-            let letters: Vec<_> = letters.iter().map(|letter| summary(letter, &admin.names)).collect();
+            let letters: Vec<_> = letters.iter().map(|letter| summary(letter, &admin.store)).collect();
             Json(json!({ "letters": letters })).into_response()
         }
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "storage_failed"),
@@ -127,7 +122,7 @@ async fn dead_letters(State(admin): State<Arc<Admin>>, Query(listing): Query<Lis
 
 async fn dead_letter(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Response {
     match admin.store.dead_letter(id).await {
-        Ok(Some(letter)) => Json(whole(&letter, &admin.names)).into_response(),
+        Ok(Some(letter)) => Json(whole(&letter, &admin.store)).into_response(),
         Ok(None) => problem(StatusCode::NOT_FOUND, "no_such_letter"),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "storage_failed"),
     }
@@ -140,12 +135,12 @@ pub(crate) fn queue_named(name: &str) -> Option<DeadQueue> {
 }
 
 /// A letter as a line of a list.
-pub(crate) fn summary(letter: &DeadLetter, names: &PortalNames) -> Value {
+pub(crate) fn summary(letter: &DeadLetter, store: &Store) -> Value {
     json!({
         "id": letter.id,
         "queue": letter.queue.as_str(),
         "at": letter.at.rfc3339(),
-        "portal": names.get(&letter.portal),
+        "portal": store.portal_name(letter.portal),
         "bot": letter.bot,
         "dialog": letter.dialog,
         "name": letter.name,
@@ -157,8 +152,8 @@ pub(crate) fn summary(letter: &DeadLetter, names: &PortalNames) -> Value {
 }
 
 /// A letter with its body: the event as it came (credentials cut), or the call's parameters.
-pub(crate) fn whole(letter: &DeadLetter, names: &PortalNames) -> Value {
-    let mut value = summary(letter, names);
+pub(crate) fn whole(letter: &DeadLetter, store: &Store) -> Value {
+    let mut value = summary(letter, store);
     value["received"] = json!(letter.received.rfc3339());
     value["format"] = json!(match letter.format {
         Format::Form => "form",

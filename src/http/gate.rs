@@ -83,11 +83,12 @@ impl Gate {
         let member = root.path(&["auth", "member_id"]);
         let domain = root.path(&["auth", "domain"]).and_then(|domain| domain.string());
         let (known, member) = match member {
-            Some(member) => {
-                let member = member.string().filter(|member| !member.is_empty()).ok_or("unknown_portal")?;
+            // Empty or null is how a sender writes "absent".
+            Some(member) if !member.is_null() && member.string().is_none_or(|member| !member.is_empty()) => {
+                let member = member.string().ok_or("unknown_portal")?;
                 (self.by_member(&member, domain.as_deref()).ok_or("unknown_portal")?, Some(member))
             }
-            None => (domain.as_deref().and_then(|domain| self.by_domain(domain)).ok_or("unknown_portal")?, None),
+            _ => (domain.as_deref().and_then(|domain| self.by_domain(domain)).ok_or("unknown_portal")?, None),
         };
         let known_bot = authentic(&known.pass, presented.as_bytes(), label)?;
         let pin = match member {

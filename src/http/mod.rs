@@ -9,7 +9,7 @@ mod server;
 mod verified;
 mod webhook;
 
-pub(crate) use admin::{Admin, PortalNames, admin_router, queue_named, summary, whole};
+pub(crate) use admin::{Admin, admin_router, queue_named, summary, whole};
 pub(crate) use gate::{BotPass, Gate, PortalPass};
 pub(crate) use listener::{Doors, open};
 pub(crate) use server::serve;

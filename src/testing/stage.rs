@@ -182,7 +182,7 @@ fn settings(app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settin
         }
     }
     let names: Vec<&str> = app.bots.iter().map(Bot::name).collect();
-    let loaded = settings::parse(&text, "stage.toml".as_ref(), &names, &Environment::empty());
+    let loaded = settings::parse(&text, "stage.toml".as_ref(), &names, &Environment::default());
     loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).settings
 }
 
