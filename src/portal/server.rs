@@ -107,7 +107,7 @@ async fn exchange(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>
 async fn act(shared: Arc<Shared>, heard: Heard, strike: Strike) -> Result<Response<Body>, Cut> {
     let shared = &shared;
     if !strike.delay.is_zero() {
-        shared.config.clock.sleep(strike.delay).await;
+        shared.config.clock.sleep_until(heard.at + strike.delay).await;
     }
     let fault = |action: &Action| Decision::Fault { name: action.name() };
     match strike.action {
