@@ -1,7 +1,7 @@
 //! `App`: bots and settings to a running process. The only place that wires rooms together; owns no rule of any.
 
 use crate::deliver::{Deliver, PortalAccess, Rules};
-use crate::dispatch::{Bot, Dispatch, Roster, Served, Workers};
+use crate::dispatch::{AnswerVia, Bot, Dispatch, Roster, Served, Workers};
 use crate::http::{self, Admin, BotPass, Door, Doors, Gate, Observer, PortalPass};
 use crate::lifecycle::{self, Stop};
 use crate::rest::Client;
@@ -105,6 +105,8 @@ impl Running {
         store.set_owner_note(&admin_address.to_string()).map_err(StartError::Listen)?;
         let mut door = Door::new(store.clone(), gate(&store, &portals), clock.clone(), settings.server.max_body_bytes);
         door.observer = observer;
+        let proxies = settings.server.trusted_proxies.clone();
+        door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
         let admin = Admin {
             store: store.clone(),
             clock: clock.clone(),
@@ -262,6 +264,11 @@ fn workers(settings: &Settings) -> Workers {
         max_attempts: workers.max_attempts,
         retry: workers.retry.clone(),
         hold: workers.hold,
+        answer_via: match settings.deliver.answer_via {
+            settings::AnswerVia::Auto => AnswerVia::Auto,
+            settings::AnswerVia::Answer => AnswerVia::Answer,
+            settings::AnswerVia::Send => AnswerVia::Send,
+        },
     }
 }
 

@@ -82,8 +82,14 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     let how = if running.inherited { " (inherited socket)" } else { "" };
     tracing::info!("events: http://{}{}{how} · admin: http://{}", running.public, settings.server.path, running.admin);
     for portal in &settings.portals {
-        let bots: Vec<_> = portal.bots.iter().map(|bot| format!("{} -> {}", bot.id, bot.handler)).collect();
-        tracing::info!(portal = portal.name, "portal {} ({}): bots {}", portal.name, portal.domain, bots.join(", "));
+        for bot in &portal.bots {
+            let url = bot.event_url.as_deref().unwrap_or("not configured");
+            tracing::info!(
+                portal = portal.name, bot = bot.id,
+                "portal {} ({}): bot {} {} is answered by {}; its event_url: {url}",
+                portal.name, portal.domain, bot.id, bot.code, bot.handler
+            );
+        }
     }
     match settings.server.ack {
         Ack::Durable => tracing::info!("ack = durable: 200 means the event is on disk; a crash or power cut loses none"),

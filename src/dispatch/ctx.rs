@@ -25,8 +25,7 @@ struct Inner {
     portal: String,
     bot: i64,
     dialog: Option<String>,
-    /// Command and message that an answer refers to.
-    command: Option<(i64, i64)>,
+    asked: Option<Asked>,
     remembered: Option<String>,
     state: Mutex<State>,
 }
@@ -47,21 +46,30 @@ pub(super) struct Queued {
     pub(super) params: Map<String, Value>,
 }
 
+/// What an answer to a slash command refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) command: i64,
+    pub(super) message: i64,
+    /// Whether the answer goes as a message: a portal recognises a repeated message, but not a repeated answer.
+    pub(super) as_message: bool,
+}
+
 /// What a context is made from.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) portal: String,
     pub(super) bot: i64,
     pub(super) dialog: Option<String>,
-    pub(super) command: Option<(i64, i64)>,
+    pub(super) asked: Option<Asked>,
     pub(super) remembered: Option<String>,
 }
 
 impl Ctx {
     pub(super) fn new(scene: Scene) -> Self {
         let state = Mutex::new(State { calls: Vec::new(), memory: Memory::Keep, sealed: false });
-        let Scene { portal, bot, dialog, command, remembered } = scene;
-        Self(Arc::new(Inner { portal, bot, dialog, command, remembered, state }))
+        let Scene { portal, bot, dialog, asked, remembered } = scene;
+        Self(Arc::new(Inner { portal, bot, dialog, asked, remembered, state }))
     }
 
     /// The portal's name in the configuration.
@@ -93,15 +101,20 @@ impl Ctx {
         self.call(MessageSend { dialog_id, draft: checked(draft.into())?, reply_id: None })
     }
 
-    /// Queues the answer to the slash command that this event is (`imbot.v2.Command.answer`).
+    /// Queues the answer to the slash command that this event is: by `imbot.v2.Command.answer`, or as a message where
+    /// `deliver.answer_via` says so (by default in private dialogs, where a repeated message is recognised).
     ///
     /// # Errors
     /// Fatal if the event is no command, or the text is blank or over 20,000 characters.
     pub fn answer(&self, draft: impl Into<Draft>) -> Outcome {
-        let (Some((command_id, message_id)), Some(dialog_id)) = (self.0.command, self.0.dialog.clone()) else {
+        let (Some(asked), Some(dialog_id)) = (self.0.asked, self.0.dialog.clone()) else {
             return Err(Failure::fatal("ctx.answer works for a command event with its message: use ctx.reply"));
         };
-        self.call(CommandAnswer { command_id, message_id, dialog_id, draft: checked(draft.into())? })
+        let (draft, message_id) = (checked(draft.into())?, asked.message);
+        if asked.as_message {
+            return self.call(MessageSend { dialog_id, draft, reply_id: Some(message_id) });
+        }
+        self.call(CommandAnswer { command_id: asked.command, message_id, dialog_id, draft })
     }
 
     /// Queues any REST call. `botId` and the credentials are added for you.
@@ -197,7 +210,7 @@ mod tests {
             portal: "acme".into(),
             bot: 456,
             dialog: dialog.map(str::to_owned),
-            command,
+            asked: command.map(|(command, message)| Asked { command, message, as_message: false }),
             remembered: remembered.map(str::to_owned),
         })
     }

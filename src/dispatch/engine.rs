@@ -36,6 +36,18 @@ pub(crate) struct Workers {
     /// Pause before the second attempt, the third, …; the last one repeats.
     pub(crate) retry: Vec<Duration>,
     pub(crate) hold: Duration,
+    pub(crate) answer_via: AnswerVia,
+}
+
+/// Which method carries `ctx.answer` (`deliver.answer_via`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerVia {
+    /// A message with a template id where the bot surely is in the dialog (a private one), else the command's answer.
+    Auto,
+    /// `imbot.v2.Command.answer`.
+    Answer,
+    /// `imbot.v2.Chat.Message.send`, with the command's message as the one replied to.
+    Send,
 }
 
 /// The dispatcher: reads the inbox, runs handlers, writes the outbox.

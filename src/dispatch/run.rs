@@ -1,7 +1,7 @@
 //! One event through its handler, to its end or its next try. Owns what each ending means for the store.
 
-use super::ctx::{Ctx, Queued, Scene};
-use super::engine::{Served, Workers};
+use super::ctx::{Asked, Ctx, Queued, Scene};
+use super::engine::{AnswerVia, Served, Workers};
 use super::outcome::Outcome;
 use crate::event::{Data, Event};
 use crate::method::Repeat;
@@ -58,7 +58,7 @@ impl Run {
         if event.is_own_or_system_or_bot() {
             return self.ignore(&claimed).await;
         }
-        let ctx = Ctx::new(scene(&event, &claimed, served));
+        let ctx = Ctx::new(self.scene(&event, &claimed, served));
         let watch = Stopwatch::start();
         let ending = self.attempt(function(ctx.clone(), event)).await;
         telemetry::handler_run(served.handler.name(), label, ending.label(), watch.elapsed());
@@ -70,6 +70,25 @@ impl Run {
             Ending::Panicked => self.again(&claimed, "handler_panicked", "the handler panicked").await,
             Ending::TimedOut => self.again(&claimed, "handler_timed_out", "the handler outlived its timeout").await,
         }
+    }
+
+    fn scene(&self, event: &Event, claimed: &ClaimedEvent, served: &Served) -> Scene {
+        let dialog = Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty());
+        // Bitrix24 writes a private dialog as the other user's number; the bot is always in it.
+        let private = !claimed.dialog.starts_with("chat");
+        let as_message = match self.workers.answer_via {
+            AnswerVia::Auto => private,
+            AnswerVia::Answer => false,
+            AnswerVia::Send => true,
+        };
+        let asked = match &event.data {
+            Data::CommandAdd(asked) => {
+                asked.message.as_ref().map(|message| Asked { command: asked.command.id, message: message.id, as_message })
+            }
+            _ => None,
+        };
+        let (portal, remembered) = (served.portal.clone(), claimed.memory.clone());
+        Scene { portal, bot: claimed.bot, dialog, asked, remembered }
     }
 
     async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static) -> Ending {
@@ -169,20 +188,6 @@ fn decode(claimed: &ClaimedEvent) -> Result<Event, String> {
     let tree = wire::parse(&claimed.body, claimed.format == Format::Json, &wire::Limits::default())
         .map_err(|refused| refused.to_string())?;
     Event::from_tree(&tree).map_err(|unusable| unusable.to_string())
-}
-
-fn scene(event: &Event, claimed: &ClaimedEvent, served: &Served) -> Scene {
-    let command = match &event.data {
-        Data::CommandAdd(asked) => asked.message.as_ref().map(|message| (asked.command.id, message.id)),
-        _ => None,
-    };
-    Scene {
-        portal: served.portal.clone(),
-        bot: claimed.bot,
-        dialog: Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty()),
-        command,
-        remembered: claimed.memory.clone(),
-    }
 }
 
 impl Workers {

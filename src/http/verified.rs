@@ -3,6 +3,7 @@
 
 use super::gate::{Admitted, Gate};
 use super::rejection::Rejection;
+use super::server::Peer;
 use crate::event::Label;
 use crate::store::{Format, NewEvent, Store};
 use crate::telemetry::{self, Stopwatch};
@@ -10,8 +11,10 @@ use crate::types::{Clock, Lane};
 use crate::wire::{self, Limits};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -29,6 +32,8 @@ pub(crate) struct Door {
     pub(crate) body_deadline: Duration,
     /// Waiting for the disk ends here with 503.
     pub(crate) ack_deadline: Duration,
+    /// Whether `X-Forwarded-For` of this peer is believed.
+    pub(crate) trusted: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Told of each outcome: `imbot dev` prints a line.
     pub(crate) observer: Option<Observer>,
     bodies: Semaphore,
@@ -56,6 +61,7 @@ impl Door {
             max_body,
             body_deadline: Duration::from_secs(10),
             ack_deadline: Duration::from_secs(2),
+            trusted: Box::new(|_| false),
             observer: None,
             bodies: Semaphore::new(IN_FLIGHT_KIB),
         }
@@ -88,12 +94,27 @@ impl FromRequest<Arc<Door>> for Verified {
             telemetry::webhook_ack(watch.elapsed());
             tracing::info!(
                 outcome = "rejected", reason = rejection.detail(),
-                forwarded_for = head.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or(""),
+                from = sender(&head, door).map(tracing::field::display),
                 "request refused: {}", rejection.detail()
             );
         }
         result
     }
+}
+
+/// Where a request came from: the connection's other end, or what a trusted proxy there says, read from the right.
+fn sender(head: &Parts, door: &Door) -> Option<IpAddr> {
+    let mut sender = head.extensions.get::<Peer>()?.0;
+    let forwarded = head.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+    for hop in hops.into_iter().rev() {
+        if !(door.trusted)(sender) {
+            break;
+        }
+        let Ok(before) = hop.trim().parse() else { break };
+        sender = before;
+    }
+    Some(sender)
 }
 
 /// Form and JSON are read; a missing type is taken for a form, as the first byte tells JSON anyway.

@@ -14,8 +14,6 @@
 //! Accepted races: a claim reads the last commit, so a row finished meanwhile is not seen again only because its lane
 //! is named busy until the finishing call has returned.
 
-#[cfg(test)]
-mod bench;
 mod claim;
 mod commit;
 mod inbox;

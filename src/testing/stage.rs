@@ -105,7 +105,7 @@ impl StageBuilder {
         self
     }
 
-    /// More lines for `imbot.toml`, for example `[workers]\nconcurrency = 2`.
+    /// More lines for `imbot.toml`, as dotted keys: `workers.concurrency = 2`. Whole `[[portal]]` tables may follow them.
     #[must_use]
     pub fn config(mut self, lines: &str) -> Self {
         self.extra.push_str(lines);
