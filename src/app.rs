@@ -91,19 +91,34 @@ pub(crate) struct Plan<'a> {
 impl Running {
     /// Opens the store and the sockets and starts the three processes that meet in the store: door, dispatch, deliver.
     pub(crate) fn start(plan: Plan<'_>) -> Result<Self, StartError> {
-        let Plan { settings, bots, clock, observer, dispatching } = plan;
+        let Plan {
+            settings,
+            bots,
+            clock,
+            observer,
+            dispatching,
+        } = plan;
         let metrics = telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?;
         let client = Client::new().map_err(|error| StartError::Machine(error.to_string()))?;
         let doors = http::open(settings.server.listen, settings.admin.listen).map_err(StartError::Listen)?;
         let store = open_store(settings, &clock)?;
         let names: Vec<&str> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-        let ids = store.register_portals(&names).map_err(|error| StartError::Machine(error.to_string()))?;
+        let ids = store
+            .register_portals(&names)
+            .map_err(|error| StartError::Machine(error.to_string()))?;
         let portals: Vec<(PortalId, &PortalSettings)> = ids.into_iter().zip(&settings.portals).collect();
         let stop = Stop::new();
 
         let (public, admin_address) = addresses(&doors).map_err(StartError::Listen)?;
-        store.set_owner_note(&admin_address.to_string()).map_err(StartError::Listen)?;
-        let mut door = Door::new(store.clone(), gate(&store, &portals), clock.clone(), settings.server.max_body_bytes);
+        store
+            .set_owner_note(&admin_address.to_string())
+            .map_err(StartError::Listen)?;
+        let mut door = Door::new(
+            store.clone(),
+            gate(&store, &portals),
+            clock.clone(),
+            settings.server.max_body_bytes,
+        );
         door.observer = observer;
         let proxies = settings.server.trusted_proxies.clone();
         door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
@@ -127,7 +142,10 @@ impl Running {
             settings.deliver.max_age,
         );
         let repeat_unknown = settings.deliver.on_unknown == OnUnknown::Repeat;
-        let rules = Rules { hold: settings.deliver.hold, repeat_unknown };
+        let rules = Rules {
+            hold: settings.deliver.hold,
+            repeat_unknown,
+        };
         let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, access(&portals));
         let (dispatching_seen, delivering_seen) = (dispatch.activity(), deliver.activity());
         let mut engines = JoinSet::new();
@@ -159,8 +177,14 @@ impl Running {
     pub(crate) async fn settled(&mut self) {
         loop {
             let now = self.clock.now();
-            let dispatch = self.dispatching.borrow_and_update().is_idle(self.store.events_generation(), now);
-            let deliver = self.delivering.borrow_and_update().is_idle(self.store.calls_generation(), now);
+            let dispatch = self
+                .dispatching
+                .borrow_and_update()
+                .is_idle(self.store.events_generation(), now);
+            let deliver = self
+                .delivering
+                .borrow_and_update()
+                .is_idle(self.store.calls_generation(), now);
             if dispatch && deliver {
                 return;
             }
@@ -232,12 +256,19 @@ fn gate(store: &Store, portals: &[(PortalId, &PortalSettings)]) -> Gate {
 }
 
 fn bot_pass(portal: &PortalSettings, bot: &BotSettings) -> BotPass {
-    BotPass { token: bot.expected_token(), keeps_event_token: identity(portal, bot) == Identity::EventToken }
+    BotPass {
+        token: bot.expected_token(),
+        keeps_event_token: identity(portal, bot) == Identity::EventToken,
+    }
 }
 
 /// A bot with a token of its own speaks through the incoming webhook; one without, by the token of its events.
 fn identity(portal: &PortalSettings, bot: &BotSettings) -> Identity {
-    if portal.incoming_webhook.is_some() && bot.bot_token.is_some() { Identity::Webhook } else { Identity::EventToken }
+    if portal.incoming_webhook.is_some() && bot.bot_token.is_some() {
+        Identity::Webhook
+    } else {
+        Identity::EventToken
+    }
 }
 
 fn roster(portals: &[(PortalId, &PortalSettings)], bots: &[Bot]) -> Roster {
@@ -247,8 +278,11 @@ fn roster(portals: &[(PortalId, &PortalSettings)], bots: &[Bot]) -> Roster {
         for bot in &portal.bots {
             // The settings were refused if they named a handler the program does not have.
             if let Some(handler) = programs.get(bot.handler.as_str()) {
-                let served =
-                    Served { portal: portal.name.clone(), handler: Arc::clone(handler), identity: identity(portal, bot) };
+                let served = Served {
+                    portal: portal.name.clone(),
+                    handler: Arc::clone(handler),
+                    identity: identity(portal, bot),
+                };
                 roster.insert((*id, bot.id), served);
             }
         }
@@ -277,7 +311,11 @@ fn access(portals: &[(PortalId, &PortalSettings)]) -> Vec<(PortalId, PortalAcces
         name: portal.name.clone(),
         endpoint: portal.endpoint.to_string(),
         incoming_webhook: portal.incoming_webhook.clone(),
-        bot_tokens: portal.bots.iter().filter_map(|bot| Some((bot.id, bot.bot_token.clone()?))).collect(),
+        bot_tokens: portal
+            .bots
+            .iter()
+            .filter_map(|bot| Some((bot.id, bot.bot_token.clone()?)))
+            .collect(),
         burst: portal.plan.burst,
         rate: portal.plan.rate,
     };
@@ -304,7 +342,11 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     // A file left by an earlier run may have other rights: make it anew.
     let _ = std::fs::remove_file(path);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }
 

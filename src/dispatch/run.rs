@@ -68,7 +68,10 @@ impl Run {
             Ending::Failed { again: false, detail } => self.bury(&claimed, "handler_fatal", &detail).await,
             Ending::Failed { again: true, detail } => self.again(&claimed, "handler_failed", &detail).await,
             Ending::Panicked => self.again(&claimed, "handler_panicked", "the handler panicked").await,
-            Ending::TimedOut => self.again(&claimed, "handler_timed_out", "the handler outlived its timeout").await,
+            Ending::TimedOut => {
+                self.again(&claimed, "handler_timed_out", "the handler outlived its timeout")
+                    .await
+            }
         }
     }
 
@@ -82,13 +85,21 @@ impl Run {
             AnswerVia::Send => true,
         };
         let asked = match &event.data {
-            Data::CommandAdd(asked) => {
-                asked.message.as_ref().map(|message| Asked { command: asked.command.id, message: message.id, as_message })
-            }
+            Data::CommandAdd(asked) => asked.message.as_ref().map(|message| Asked {
+                command: asked.command.id,
+                message: message.id,
+                as_message,
+            }),
             _ => None,
         };
         let (portal, remembered) = (served.portal.clone(), claimed.memory.clone());
-        Scene { portal, bot: claimed.bot, dialog, asked, remembered }
+        Scene {
+            portal,
+            bot: claimed.bot,
+            dialog,
+            asked,
+            remembered,
+        }
     }
 
     async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static) -> Ending {
@@ -118,15 +129,28 @@ impl Run {
         queued: Vec<Queued>,
         memory: Memory,
     ) -> Result<(), StoreError> {
-        let calls = (0_u32..).zip(queued).map(|(step, call)| self.plan(claimed, served, step, call)).collect();
-        self.store.complete_event(Completion { id: claimed.id, settled: Settled::Done, calls, memory }).await?;
-        telemetry::event_settled("done");
-        Ok(())
+        let calls = (0_u32..)
+            .zip(queued)
+            .map(|(step, call)| self.plan(claimed, served, step, call))
+            .collect();
+        self.store
+            .complete_event(Completion {
+                id: claimed.id,
+                settled: Settled::Done,
+                calls,
+                memory,
+            })
+            .await
     }
 
     /// Makes a queued call durable-ready: all that any attempt will send is decided here.
     fn plan(&self, claimed: &ClaimedEvent, served: &Served, step: u32, queued: Queued) -> NewCall {
-        let Queued { method, repeat, dialog, mut params } = queued;
+        let Queued {
+            method,
+            repeat,
+            dialog,
+            mut params,
+        } = queued;
         params.entry("botId").or_insert_with(|| json!(claimed.bot));
         let template = (repeat == Repeat::ByTemplate).then(|| TemplateId::derive(&self.salt, &claimed.origin, step));
         if let (Some(template), Some(fields)) = (&template, params.get_mut("fields").and_then(|f| f.as_object_mut())) {
@@ -143,7 +167,11 @@ impl Run {
             template,
             identity: served.identity,
             token: claimed.token.clone(),
-            unknown: if repeat == Repeat::Never { Unknown::Stop } else { Unknown::Repeat },
+            unknown: if repeat == Repeat::Never {
+                Unknown::Stop
+            } else {
+                Unknown::Repeat
+            },
             event: Some(claimed.id),
             received: claimed.received,
             expires: self.clock.now() + self.call_age,
@@ -152,9 +180,14 @@ impl Run {
 
     async fn ignore(&self, claimed: &ClaimedEvent) -> Result<(), StoreError> {
         let (settled, calls, memory) = (Settled::Ignored, Vec::new(), Memory::Keep);
-        self.store.complete_event(Completion { id: claimed.id, settled, calls, memory }).await?;
-        telemetry::event_settled("ignored");
-        Ok(())
+        self.store
+            .complete_event(Completion {
+                id: claimed.id,
+                settled,
+                calls,
+                memory,
+            })
+            .await
     }
 
     async fn again(&self, claimed: &ClaimedEvent, reason: &'static str, detail: &str) -> Result<(), StoreError> {
@@ -178,9 +211,7 @@ impl Run {
             "event {} went to the dead letters: see `imbot dead-letters list`", claimed.id
         );
         tracing::debug!(inbox_id = claimed.id.0, detail, "why event {} was given up", claimed.id);
-        self.store.bury_event(claimed.id, reason, detail).await?;
-        telemetry::event_settled("dead");
-        Ok(())
+        self.store.bury_event(claimed.id, reason, detail).await
     }
 }
 
@@ -194,8 +225,14 @@ impl Workers {
     /// When the next try of an event comes that has failed `attempts` times before this one.
     pub(super) fn retry(&self, attempts: u32, first_failed: Option<Timestamp>, now: Timestamp) -> Retry {
         let first_failed = first_failed.unwrap_or(now);
-        let step = usize::try_from(attempts).unwrap_or(usize::MAX).min(self.retry.len().saturating_sub(1));
+        let step = usize::try_from(attempts)
+            .unwrap_or(usize::MAX)
+            .min(self.retry.len().saturating_sub(1));
         let pause = self.retry.get(step).copied().unwrap_or(Duration::from_secs(1));
-        Retry { due: now + pause, hold_until: first_failed + self.hold, first_failed }
+        Retry {
+            due: now + pause,
+            hold_until: first_failed + self.hold,
+            first_failed,
+        }
     }
 }

@@ -12,10 +12,10 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
-use std::time::Duration;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -56,7 +56,10 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open {} s after the stop and were cut", DRAIN.as_secs());
+        tracing::warn!(
+            "connections were still open {} s after the stop and were cut",
+            DRAIN.as_secs()
+        );
     }
     Ok(())
 }
@@ -98,7 +101,10 @@ fn connection(
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "connections live in real time, whatever clock the tests use")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "connections live in real time, whatever clock the tests use"
+)]
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }

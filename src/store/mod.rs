@@ -36,8 +36,8 @@ mod writer;
 pub(crate) use lock::{Owner, owner};
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
-    Activity, CRASHED, Claim, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format,
-    Gap, Identity, Memory, NewCall, NewEvent, Retry, STORE_FULL, Settled, Unknown,
+    Activity, CRASHED, Claim, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued,
+    Format, Gap, Identity, Memory, NewCall, NewEvent, Retry, STORE_FULL, Settled, Unknown,
 };
 
 use crate::types::PortalId;

@@ -45,9 +45,20 @@ fn keys_are_split_as_php_splits_them() {
 fn a_pair_with_a_bad_key_is_ignored_counted_and_cut() {
     let deep = format!("a{}=1", "[b]".repeat(65));
     let long = format!("{}=1", "k".repeat(2049));
-    for key in ["=1", "[]=1", "[a]=1", "a[=1", "a[b=1", "a[b][c=1", "%FF=1", "a[%FF]=1", "a[b]%FF=1", "a[\u{80}\u{80}"]
-        .into_iter()
-        .chain([deep.as_str(), long.as_str()])
+    for key in [
+        "=1",
+        "[]=1",
+        "[a]=1",
+        "a[=1",
+        "a[b=1",
+        "a[b][c=1",
+        "%FF=1",
+        "a[%FF]=1",
+        "a[b]%FF=1",
+        "a[\u{80}\u{80}",
+    ]
+    .into_iter()
+    .chain([deep.as_str(), long.as_str()])
     {
         let body = [b"x=2&", key.replace('\u{80}', "%80").as_bytes()].concat();
         let tree = tree(&body);
@@ -62,7 +73,10 @@ fn a_pair_with_a_bad_key_is_ignored_counted_and_cut() {
 #[test]
 fn empty_brackets_append_behind_the_largest_index() {
     assert_eq!(form("a[]=x&a[]=y"), json!({"a": ["x", "y"]}));
-    assert_eq!(form("a[7]=x&a[]=y&a[k]=z&a[]=w"), json!({"a": {"7": "x", "8": "y", "k": "z", "9": "w"}}));
+    assert_eq!(
+        form("a[7]=x&a[]=y&a[k]=z&a[]=w"),
+        json!({"a": {"7": "x", "8": "y", "k": "z", "9": "w"}})
+    );
     assert_eq!(form("a[07]=x&a[]=y"), json!({"a": {"07": "x", "0": "y"}}));
     assert_eq!(form("a[][b]=x&a[][b]=y"), json!({"a": [{"b": "x"}, {"b": "y"}]}));
 }
@@ -71,7 +85,14 @@ fn empty_brackets_append_behind_the_largest_index() {
 fn lists_come_by_number_and_gaps_make_an_object() {
     let body: String = (0..12).rev().map(|at| format!("a[{at}]=v{at}&")).collect();
     let tree = tree(body.as_bytes());
-    let items: Vec<_> = tree.root().get("a").unwrap().items().iter().map(|item| item.name().to_owned()).collect();
+    let items: Vec<_> = tree
+        .root()
+        .get("a")
+        .unwrap()
+        .items()
+        .iter()
+        .map(|item| item.name().to_owned())
+        .collect();
     assert_eq!(items, (0..12).map(|at| at.to_string()).collect::<Vec<_>>());
     assert_eq!(form("a[0]=x&a[2]=y"), json!({"a": {"0": "x", "2": "y"}}));
     assert_eq!(form("a[999999999]=x"), json!({"a": {"999999999": "x"}}));
@@ -115,7 +136,10 @@ fn what_decides_about_authenticity_may_come_once() {
     ] {
         assert_eq!(refused(body), "conflicting_key", "{body}");
     }
-    assert_eq!(form("data[auth][application_token]=1&data[auth][application_token]=2")["data"]["auth"]["application_token"], "2");
+    assert_eq!(
+        form("data[auth][application_token]=1&data[auth][application_token]=2")["data"]["auth"]["application_token"],
+        "2"
+    );
 }
 
 #[test]
@@ -124,17 +148,36 @@ fn limits_refuse_what_no_portal_sends() {
     assert_eq!(tree(pairs(8192).as_bytes()).root().get("d").unwrap().len(), 8192);
     assert_eq!(refused(&pairs(8193)), "too_many_pairs");
     assert_eq!(refused(&pairs(100_000)), "too_many_pairs");
-    assert_eq!(refused(&format!("a={}", "&a[][][][][][][][][][][]".repeat(8000))), "conflicting_key");
-    assert_eq!(refused(&"a[][][][][][][][][][][]&".repeat(8000)), "too_many_pairs", "entries are bounded too");
-    assert_eq!(refused(&format!("{{\"a\":[{}0]}}", "0,".repeat(8192))), "too_many_pairs");
-    for (body, reason) in [("", "empty"), ("\r\n", "empty"), ("&&&", "empty"), ("[=1", "empty"), ("{}", "empty")] {
+    assert_eq!(
+        refused(&format!("a={}", "&a[][][][][][][][][][][]".repeat(8000))),
+        "conflicting_key"
+    );
+    assert_eq!(
+        refused(&"a[][][][][][][][][][][]&".repeat(8000)),
+        "too_many_pairs",
+        "entries are bounded too"
+    );
+    assert_eq!(
+        refused(&format!("{{\"a\":[{}0]}}", "0,".repeat(8192))),
+        "too_many_pairs"
+    );
+    for (body, reason) in [
+        ("", "empty"),
+        ("\r\n", "empty"),
+        ("&&&", "empty"),
+        ("[=1", "empty"),
+        ("{}", "empty"),
+    ] {
         assert_eq!(refused(body), reason, "{body}");
     }
 }
 
 #[test]
 fn json_is_recognised_by_type_or_by_look() {
-    assert_eq!(tree(b" \r\n{\"a\":[1,2.5,\"x\",true,null]}").root().to_json(), json!({"a": [1, 2.5, "x", true, null]}));
+    assert_eq!(
+        tree(b" \r\n{\"a\":[1,2.5,\"x\",true,null]}").root().to_json(),
+        json!({"a": [1, 2.5, "x", true, null]})
+    );
     for (body, reason) in [
         ("[1]", "not_an_object"),
         ("{\"a\":1", "bad_json"),
@@ -148,8 +191,14 @@ fn json_is_recognised_by_type_or_by_look() {
     let typed = |body: &str| parse(body.as_bytes(), true, &Limits::default()).unwrap_err().reason();
     assert_eq!(typed("null"), "not_an_object");
     assert_eq!(typed("a=1"), "bad_json");
-    assert_eq!(json_by_content_type(Some("Application/JSON; charset=utf-8")), Some(true));
-    assert_eq!(json_by_content_type(Some("application/x-www-form-urlencoded;charset=utf-7")), Some(false));
+    assert_eq!(
+        json_by_content_type(Some("Application/JSON; charset=utf-8")),
+        Some(true)
+    );
+    assert_eq!(
+        json_by_content_type(Some("application/x-www-form-urlencoded;charset=utf-7")),
+        Some(false)
+    );
     assert_eq!(json_by_content_type(None), Some(false));
     assert_eq!(json_by_content_type(Some("text/xml")), None);
 }
@@ -157,12 +206,20 @@ fn json_is_recognised_by_type_or_by_look() {
 #[test]
 fn depth_does_not_reach_the_stack() {
     let nested = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-    assert_eq!(tree(nested(64).as_bytes()).root().to_json().pointer(&"/a".repeat(64)), Some(&json!(1)));
+    assert_eq!(
+        tree(nested(64).as_bytes()).root().to_json().pointer(&"/a".repeat(64)),
+        Some(&json!(1))
+    );
     for body in [nested(65), nested(100_000), format!("{{\"a\":{}", "[".repeat(100_000))] {
         assert_eq!(refused(&body), "too_deep");
     }
     assert_eq!(refused(&"[".repeat(100_000)), "not_an_object");
-    for key in ["[b]".repeat(10_000), "%5Bb%5D".repeat(10_000), "[".repeat(500_000), "[]".repeat(10_000)] {
+    for key in [
+        "[b]".repeat(10_000),
+        "%5Bb%5D".repeat(10_000),
+        "[".repeat(500_000),
+        "[]".repeat(10_000),
+    ] {
         let body = format!("x=1&a{key}=1");
         assert_eq!(tree(body.as_bytes()).ignored_pairs(), 1);
     }
@@ -176,7 +233,10 @@ fn nine_hundred_thousand_ampersands_are_nothing() {
 
 #[test]
 fn many_siblings_are_found_and_replaced() {
-    let body: String = (0..4000).map(|at| format!("d[k{at}]={at}&")).chain((0..4000).map(|at| format!("d[k{at}]=x{at}&"))).collect();
+    let body: String = (0..4000)
+        .map(|at| format!("d[k{at}]={at}&"))
+        .chain((0..4000).map(|at| format!("d[k{at}]=x{at}&")))
+        .collect();
     let tree = tree(body.as_bytes());
     let all = tree.root().get("d").unwrap();
     assert_eq!(all.len(), 4000);
@@ -207,15 +267,46 @@ fn scalars_accept_what_php_writes() {
         ("", None),
         ("%D9%A1", None),
     ] {
-        assert_eq!(tree(one(value).as_bytes()).root().get("v").unwrap().int(), int, "{value}");
+        assert_eq!(
+            tree(one(value).as_bytes()).root().get("v").unwrap().int(),
+            int,
+            "{value}"
+        );
     }
-    for (value, flag) in
-        [("1", Some(true)), ("Y", Some(true)), ("YES", Some(true)), ("true", Some(true)), ("0", Some(false)), ("n", Some(false)), ("", None), ("2", None)]
-    {
-        assert_eq!(tree(one(value).as_bytes()).root().get("v").unwrap().flag(), flag, "{value}");
+    for (value, flag) in [
+        ("1", Some(true)),
+        ("Y", Some(true)),
+        ("YES", Some(true)),
+        ("true", Some(true)),
+        ("0", Some(false)),
+        ("n", Some(false)),
+        ("", None),
+        ("2", None),
+    ] {
+        assert_eq!(
+            tree(one(value).as_bytes()).root().get("v").unwrap().flag(),
+            flag,
+            "{value}"
+        );
     }
-    for (value, text) in [("", None), ("0", None), ("false", None), ("N", None), ("1", Some("1")), ("2026-01-01", Some("2026-01-01"))] {
-        assert_eq!(tree(one(value).as_bytes()).root().get("v").unwrap().or_false().as_deref(), text, "{value}");
+    for (value, text) in [
+        ("", None),
+        ("0", None),
+        ("false", None),
+        ("N", None),
+        ("1", Some("1")),
+        ("2026-01-01", Some("2026-01-01")),
+    ] {
+        assert_eq!(
+            tree(one(value).as_bytes())
+                .root()
+                .get("v")
+                .unwrap()
+                .or_false()
+                .as_deref(),
+            text,
+            "{value}"
+        );
     }
 }
 
@@ -223,14 +314,32 @@ fn scalars_accept_what_php_writes() {
 fn json_scalars_keep_their_kinds() {
     let tree = tree(br#"{"i":7,"big":12345678901234567890123,"t":true,"n":null,"s":"7","f":1.5,"o":{},"l":["a","b"]}"#);
     let at = |name: &str| tree.root().get(name).unwrap();
-    assert_eq!((at("i").int(), at("s").int(), at("big").int(), at("f").int(), at("t").int()), (Some(7), Some(7), None, None, None));
-    assert_eq!((at("i").text().unwrap(), at("f").text().unwrap()), ("7".into(), "1.5".into()));
+    assert_eq!(
+        (
+            at("i").int(),
+            at("s").int(),
+            at("big").int(),
+            at("f").int(),
+            at("t").int()
+        ),
+        (Some(7), Some(7), None, None, None)
+    );
+    assert_eq!(
+        (at("i").text().unwrap(), at("f").text().unwrap()),
+        ("7".into(), "1.5".into())
+    );
     assert_eq!((at("t").text(), at("n").text(), at("o").text()), (None, None, None));
     assert_eq!((at("i").string(), at("s").string()), (None, Some("7".into())));
-    assert_eq!((at("t").flag(), at("i").flag(), at("n").or_false()), (Some(true), None, None));
+    assert_eq!(
+        (at("t").flag(), at("i").flag(), at("n").or_false()),
+        (Some(true), None, None)
+    );
     assert_eq!(at("l").get("1").unwrap().text().unwrap(), "b");
     assert!(at("n").is_null() && at("l").is_array() && at("o").is_container() && at("s").is_scalar());
-    assert_eq!(at("l").to_json_map(), json!({"0": "a", "1": "b"}).as_object().unwrap().clone());
+    assert_eq!(
+        at("l").to_json_map(),
+        json!({"0": "a", "1": "b"}).as_object().unwrap().clone()
+    );
 }
 
 #[test]
@@ -238,8 +347,14 @@ fn lists_of_integers_and_words() {
     let tree = tree(b"a[10]=3&a[9]=2&a[x]=9&a[11]=y&b=5&c=0&d=&s=im,imbot+x&e[0]=im&p[w]=%2B49&q=0");
     let at = |name: &str| tree.root().get(name).unwrap();
     assert_eq!(at("a").ints(), [2, 3]);
-    assert_eq!((at("b").ints(), at("c").ints(), at("d").ints()), (vec![5], vec![], vec![]));
-    assert_eq!((at("s").string_list(), at("e").string_list()), (vec!["im".into(), "imbot".into(), "x".into()], vec!["im".to_owned()]));
+    assert_eq!(
+        (at("b").ints(), at("c").ints(), at("d").ints()),
+        (vec![5], vec![], vec![])
+    );
+    assert_eq!(
+        (at("s").string_list(), at("e").string_list()),
+        (vec!["im".into(), "imbot".into(), "x".into()], vec!["im".to_owned()])
+    );
     assert_eq!(at("p").text_map().unwrap()["w"], "+49");
     assert_eq!(at("q").text_map(), None);
 }
@@ -247,13 +362,22 @@ fn lists_of_integers_and_words() {
 #[test]
 fn credentials_are_cut_and_nothing_else() {
     for (body, kept) in [
-        ("a=1&auth%5Baccess_token%5D=abc&b=2\r\n", "a=1&auth%5Baccess_token%5D=&b=2\r\n"),
+        (
+            "a=1&auth%5Baccess_token%5D=abc&b=2\r\n",
+            "a=1&auth%5Baccess_token%5D=&b=2\r\n",
+        ),
         ("auth%5baccess%5Ftoken%5d=abc&x", "auth%5baccess%5Ftoken%5d=&x"),
         ("d[botToken][a][b]=abc", "d[botToken][a][b]="),
         ("REFRESH_TOKEN=a&REFRESH_TOKEN=b", "REFRESH_TOKEN=&REFRESH_TOKEN="),
         ("d[x]=1&d[access_token]=abc&d[y]=2", "d[x]=1&d[access_token]=&d[y]=2"),
-        (r#"{"access_token":"a\"b","x":"access_token","y":{"botToken" : [{"a":"]"},2] }}"#, r#"{"access_token":"","x":"access_token","y":{"botToken" : "" }}"#),
-        (r#"{"a":{"access\u005ftoken":12},"b":"\\","refresh_token":null}"#, r#"{"a":{"access\u005ftoken":""},"b":"\\","refresh_token":""}"#),
+        (
+            r#"{"access_token":"a\"b","x":"access_token","y":{"botToken" : [{"a":"]"},2] }}"#,
+            r#"{"access_token":"","x":"access_token","y":{"botToken" : "" }}"#,
+        ),
+        (
+            r#"{"a":{"access\u005ftoken":12},"b":"\\","refresh_token":null}"#,
+            r#"{"a":{"access\u005ftoken":""},"b":"\\","refresh_token":""}"#,
+        ),
     ] {
         let cut = cut_credentials(&tree(body.as_bytes()));
         assert_eq!(String::from_utf8(cut).unwrap(), kept);
