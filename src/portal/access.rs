@@ -1,7 +1,7 @@
 //! Who calls, and for which bot: the identity of a request and the ownership of bots. Carries nothing out.
 
 use super::answer::Refusal;
-use super::config::{Owner, PortalConfig};
+use super::config::Owner;
 use super::state::{State, number};
 use crate::types::Timestamp;
 use serde_json::{Map, Value};
@@ -12,10 +12,12 @@ use std::fmt;
 pub(super) struct Route {
     pub(super) webhook: Option<(i64, String)>,
     pub(super) method: String,
+    /// The answer is wanted as XML.
+    pub(super) xml: bool,
 }
 
 impl Route {
-    /// `/rest/{user}/{code}/{method}` or `/rest/{method}`, with `.json` and a slash at the end or without.
+    /// `/rest/{user}/{code}/{method}` or `/rest/{method}`, with `.json` or `.xml` and a slash at the end or without.
     pub(super) fn of(path: &str) -> Option<Self> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let mut segments = path.strip_prefix("/rest/")?.split('/');
@@ -27,8 +29,10 @@ impl Route {
             }
             _ => return None,
         };
-        let method = method.strip_suffix(".json").unwrap_or(method).to_owned();
-        (!method.is_empty()).then_some(Self { webhook, method })
+        let bare = method.strip_suffix(".json").or_else(|| method.strip_suffix(".xml"));
+        let xml = method.len() > 4 && method.ends_with(".xml");
+        let method = bare.unwrap_or(method).to_owned();
+        (!method.is_empty()).then_some(Self { webhook, method, xml })
     }
 }
 
@@ -50,26 +54,89 @@ impl fmt::Display for Caller {
     }
 }
 
+impl Caller {
+    /// The user whose rights the call has.
+    pub(super) fn user(&self) -> i64 {
+        match self {
+            Self::Webhook { user } | Self::App { user, .. } => *user,
+        }
+    }
+
+    /// What the caller may do, separated by commas.
+    pub(super) fn scope<'a>(&self, state: &'a State) -> &'a str {
+        match self {
+            Self::Webhook { user } => state.standing.scope_of(*user),
+            Self::App { client_id, .. } => state.apps.get(client_id).map_or("", |app| app.scope.as_str()),
+        }
+    }
+}
+
 /// Finds out who calls. `bearer` is the token of the `Authorization` header; it goes before the parameters.
 pub(super) fn authorise(
     state: &State,
-    config: &PortalConfig,
     route: &Route,
     bearer: Option<&str>,
     params: &Map<String, Value>,
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
-    const UNKNOWN: Refusal = Refusal::new(401, "NO_AUTH_FOUND", "Wrong authorization data");
-    if let Some((user, code)) = &route.webhook {
-        let known = *user == config.webhook_user && config.webhook_code.matches(code.as_bytes());
-        return known.then_some(Caller::Webhook { user: *user }).ok_or(UNKNOWN);
+    let caller = match &route.webhook {
+        Some((user, code)) => {
+            let known = state.standing.webhook(*user, code, now);
+            known.ok_or(unknown_webhook(state))?;
+            Caller::Webhook { user: *user }
+        }
+        None => by_token(state, bearer, params, now)?,
+    };
+    if state.standing.overload {
+        let description = "REST API is blocked due to overload";
+        return Err(Refusal::new(503, "OVERLOAD_LIMIT", description));
     }
+    if state.standing.no_plan {
+        let description = "REST API is available only on commercial plans";
+        return Err(Refusal::new(403, "ACCESS_DENIED", description));
+    }
+    Ok(caller)
+}
+
+const UNKNOWN: Refusal = Refusal::new(401, "NO_AUTH_FOUND", "Wrong authorization data");
+
+fn unknown_webhook(state: &State) -> Refusal {
+    if state.knobs.invalid_credentials {
+        Refusal::new(403, "INVALID_CREDENTIALS", "Invalid request credentials")
+    } else {
+        UNKNOWN
+    }
+}
+
+fn by_token(
+    state: &State,
+    bearer: Option<&str>,
+    params: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Caller, Refusal> {
     let named = |name: &str| params.get(name).and_then(Value::as_str);
     let presented = bearer.or_else(|| named("auth")).or_else(|| named("access_token"));
-    let token = presented.and_then(|token| state.tokens.get(token)).ok_or(UNKNOWN)?;
+    let presented = presented.ok_or(UNKNOWN)?;
+    let Some(token) = state.tokens.get(presented) else {
+        return Err(if state.knobs.invalid_token {
+            Refusal::new(401, "invalid_token", "Unable to get application by token")
+        } else {
+            UNKNOWN
+        });
+    };
+    let app = state.apps.get(&token.client_id).filter(|app| app.active);
+    let app = app.ok_or(Refusal::new(401, "APPLICATION_NOT_FOUND", "Application not found"))?;
     if token.expires <= now {
         let description = "The access token provided has expired";
         return Err(Refusal::new(401, "expired_token", description));
+    }
+    if !app.paid {
+        return Err(Refusal::new(401, "PAYMENT_REQUIRED", "Payment required"));
+    }
+    let allowed = app.allowed_users.as_ref();
+    if allowed.is_some_and(|allowed| !allowed.contains(&token.user)) {
+        let description = "The user does not have access to the application";
+        return Err(Refusal::new(403, "user_access_error", description));
     }
     Ok(Caller::App {
         client_id: token.client_id.clone(),
@@ -77,19 +144,26 @@ pub(super) fn authorise(
     })
 }
 
+/// The owner text that a caller's bots have: the application, or `custom` and the token presented.
+pub(super) fn owner_text(caller: &Caller, params: &Map<String, Value>) -> Result<String, Refusal> {
+    const MISSING: Refusal = Refusal::method("BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified");
+    match caller {
+        Caller::App { client_id, .. } => Ok(client_id.clone()),
+        Caller::Webhook { .. } => match params.get("botToken").and_then(Value::as_str) {
+            Some(token) if !token.is_empty() => Ok(format!("custom{token}")),
+            _ => Err(MISSING),
+        },
+    }
+}
+
+pub(super) const NO_BOT: Refusal = Refusal::method("BOT_NOT_FOUND", "Bot not found");
+
 /// The bot that a bot method acts for: token there, id there, bot known, bot the caller's own; in this order.
 pub(super) fn owned_bot(state: &State, caller: &Caller, params: &Map<String, Value>) -> Result<i64, Refusal> {
-    let presented = match caller {
-        Caller::App { client_id, .. } => client_id.clone(),
-        Caller::Webhook { .. } => match params.get("botToken").and_then(Value::as_str) {
-            Some(token) if !token.is_empty() => format!("custom{token}"),
-            _ => return Err(Refusal::method("BOT_TOKEN_NOT_SPECIFIED", "Bot token is not specified")),
-        },
-    };
+    let presented = owner_text(caller, params)?;
     let id = params.get("botId").and_then(whole).filter(|id| *id > 0);
     let id = id.ok_or(Refusal::method("BOT_ID_REQUIRED", "Bot id is required"))?;
-    let bot = state.bots.get(&id);
-    let bot = bot.ok_or(Refusal::method("BOT_NOT_FOUND", "Bot not found"))?;
+    let bot = state.bots.get(&id).ok_or(NO_BOT)?;
     if bot.owner.text() != presented {
         return Err(Refusal::method(
             "BOT_OWNERSHIP_ERROR",
@@ -144,7 +218,11 @@ mod tests {
     #[test]
     fn paths_lead_to_methods() {
         let method = "imbot.v2.Revision.get".to_owned();
-        let bare = Some(Route { webhook: None, method });
+        let bare = Some(Route {
+            webhook: None,
+            method,
+            xml: false,
+        });
         for tail in ["", "/", ".json", ".json/"] {
             assert_eq!(Route::of(&format!("/rest/imbot.v2.Revision.get{tail}")), bare);
             let route = Route::of(&format!("/rest/1/code/imbot.v2.Revision.get{tail}"));

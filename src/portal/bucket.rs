@@ -32,6 +32,29 @@ impl Buckets {
         }
     }
 
+    /// Every counter, this one too, full or empty from now on.
+    pub(super) fn set_all(&mut self, source: &str, full: bool, now: Timestamp) {
+        let fresh = Level { milli: 0, since: now };
+        self.levels.entry(source.to_owned()).or_insert(fresh);
+        for level in self.levels.values_mut() {
+            level.milli = if full { u64::from(self.burst) * 1000 } else { 0 };
+            level.since = now;
+        }
+    }
+
+    /// The height of a counter, as last computed.
+    pub(super) fn level(&self, source: &str) -> u32 {
+        let milli = self.levels.get(source).map_or(0, |level| level.milli);
+        u32::try_from(milli.div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
+    /// Counts a refused request as well.
+    pub(super) fn raise(&mut self, source: &str) {
+        if let Some(level) = self.levels.get_mut(source) {
+            level.milli += 1000;
+        }
+    }
+
     /// Counts a request. `false`: the counter is full, the request is refused and does not raise it.
     pub(super) fn admit(&mut self, source: &str, now: Timestamp) -> bool {
         if !self.levels.contains_key(source) {

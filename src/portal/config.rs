@@ -1,7 +1,9 @@
 //! What an emulated portal starts with: its names, its limits and its bots. Plain data, checked nowhere else.
 
+use super::knobs::{Knobs, Profile};
 use crate::types::{Clock, Secret};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// What a portal starts with. [`PortalConfig::new`] gives a complete one; change what the case needs.
 ///
@@ -46,6 +48,29 @@ pub struct PortalConfig {
     pub log_limit: usize,
     /// The bots that are registered from the start.
     pub bots: Vec<BotSeed>,
+    /// The users who are known from the start, with their names.
+    pub users: Vec<(i64, String)>,
+    /// OAuth applications that are installed from the start, beside those of the bots.
+    pub apps: Vec<AppConfig>,
+    /// The rights of the incoming webhook, separated by commas.
+    pub webhook_scope: String,
+    /// The switches for what differs between portals; [`profile`](Self::profile) sets them all.
+    pub knobs: Knobs,
+    /// A method is blocked above this much operating time in ten minutes. `None`: 480 s on the plans that Bitrix24
+    /// sells (a [`burst`](Self::burst) of at most 250), no limit beyond, as on a self-hosted portal.
+    pub operating_limit: Option<Duration>,
+    /// What a call of these methods costs in operating time; every other costs 80 ms.
+    pub costs: Vec<(String, Duration)>,
+    /// Webhook calls over plain HTTP are refused. Everything here is plain HTTP, so this is for that error alone.
+    pub tls_required: bool,
+    /// Where the control API listens; `None`: nowhere.
+    pub control: Option<SocketAddr>,
+    /// Where the authorisation server listens by itself; it is always under `/oauth/` of the portal's address too.
+    pub authorisation: Option<SocketAddr>,
+    /// The authorisation server's name in events and tokens. Nothing is ever looked up under it.
+    pub authorisation_host: String,
+    /// A manual clock moves on by itself with real time, so that it can be moved ahead as well.
+    pub ticking: bool,
 }
 
 impl PortalConfig {
@@ -67,7 +92,25 @@ impl PortalConfig {
             first_message_id: 1001,
             log_limit: 100_000,
             bots: Vec::new(),
+            users: Vec::new(),
+            apps: Vec::new(),
+            webhook_scope: "imbot,im,imopenlines".to_owned(),
+            knobs: Knobs::default(),
+            operating_limit: None,
+            costs: vec![("imbot.v2.Chat.Message.send".to_owned(), Duration::from_millis(120))],
+            tls_required: false,
+            control: None,
+            authorisation: None,
+            authorisation_host: "oauth.bitrix24.tech".to_owned(),
+            ticking: false,
         }
+    }
+
+    /// The same portal with all its switches set by a profile.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.knobs = Knobs::of(profile);
+        self
     }
 }
 
@@ -120,6 +163,21 @@ pub struct AppSeed {
     pub application_token: Secret,
     /// Its rights, separated by commas.
     pub scope: String,
+}
+
+/// An installed OAuth application whose bots register themselves.
+#[derive(Clone, Debug)]
+pub struct AppConfig {
+    /// `local.…`
+    pub client_id: String,
+    /// The secret of token requests.
+    pub client_secret: Secret,
+    /// The token that proves events of this application.
+    pub application_token: Secret,
+    /// Its rights, separated by commas.
+    pub scope: String,
+    /// Where `ONAPPINSTALL` and `ONAPPUNINSTALL` go.
+    pub handler_url: Option<String>,
 }
 
 /// A slash command.

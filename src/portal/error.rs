@@ -31,4 +31,7 @@ pub enum PortalError {
     /// The bot was registered through a webhook: no application to install.
     #[error("bot {0} belongs to no application")]
     NoApplication(i64),
+    /// No application of this name is installed.
+    #[error("no application `{0}` on this portal")]
+    UnknownApplication(String),
 }

@@ -1,13 +1,13 @@
 //! Events: which fields each kind has, in which order, and the form body they make. Sends nothing.
 //! Order and spelling follow captures of live portals.
 
-use super::config::{AppSeed, Owner};
-use super::form::{Node, encode, map};
+use super::config::Owner;
+use super::form::{Node, Style, encode, map};
+use super::model::{Bot, Chat, Command, Message, User};
 use super::payload::{self, Site, Tokens};
-use super::state::{Bot, Chat, Command, Message, State, User};
-use crate::types::{Secret, Timestamp};
+use super::state::State;
+use crate::types::Timestamp;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// Something that a bot hears of.
 #[derive(Debug)]
@@ -57,6 +57,17 @@ impl Happening<'_> {
             Self::ContextGet(_) => "ONIMBOTV2CONTEXTGET",
             Self::CommandAdd { .. } => "ONIMBOTV2COMMANDADD",
             Self::ReactionChange { .. } => "ONIMBOTV2REACTIONCHANGE",
+        }
+    }
+
+    /// The name under which a subscribed user's event is recorded.
+    pub(super) fn user_event(&self) -> &'static str {
+        match self {
+            Self::MessageAdd(_) | Self::CommandAdd { .. } => "ONIMV2MESSAGEADD",
+            Self::MessageUpdate(_) => "ONIMV2MESSAGEUPDATE",
+            Self::MessageDelete(_) => "ONIMV2MESSAGEDELETE",
+            Self::ReactionChange { .. } => "ONIMV2REACTIONCHANGE",
+            Self::JoinChat | Self::Delete | Self::ContextGet(_) => "ONIMV2JOINCHAT",
         }
     }
 
@@ -118,21 +129,26 @@ pub(super) fn body(
     happening: &Happening<'_>,
 ) -> Vec<u8> {
     let proof = credentials.application_token.as_str();
-    let dialog = scene.chat.map(|chat| chat.dialog_for(bot.id)).unwrap_or_default();
     let mut data = vec![(
-        "bot",
+        "bot".to_owned(),
         payload::bot(site, bot.id, &bot.code, credentials.bot.as_ref(), proof),
     )];
-    data.extend(happening.fields(&dialog));
+    data.extend(around(language, bot.id, scene, happening));
+    let auth = payload::auth(site, credentials.actor.as_ref(), proof);
+    let handler = bot.first_subscription + happening.subscription();
+    envelope(happening.event(), handler, Node::Map(data), ts, auth, site.style)
+}
+
+/// Everything in `data` but the bot, as this bot (or user) sees it.
+pub(super) fn around(language: &str, who: i64, scene: &Scene<'_>, happening: &Happening<'_>) -> Vec<(String, Node)> {
+    let dialog = scene.chat.map(|chat| chat.dialog_for(who)).unwrap_or_default();
+    let mut data = happening.fields(&dialog);
     if !matches!(happening, Happening::Delete) {
-        data.push(("chat", scene.chat.map(|chat| payload::chat(chat, bot.id)).into()));
+        data.push(("chat", scene.chat.map(|chat| payload::chat(chat, who)).into()));
         data.push(("user", scene.user.map(payload::user).into()));
         data.push(("language", language.into()));
     }
-    let data = data.into_iter().map(|(key, node)| (key.to_owned(), node)).collect();
-    let auth = payload::auth(site, credentials.actor.as_ref(), proof);
-    let handler = bot.first_subscription + happening.subscription();
-    envelope(happening.event(), handler, Node::Map(data), ts, auth)
+    data.into_iter().map(|(key, node)| (key.to_owned(), node)).collect()
 }
 
 /// `ONAPPINSTALL`: the first that an application hears, with the installer's tokens.
@@ -148,16 +164,47 @@ pub(super) fn install(site: &Site, language: &str, ts: i64, tokens: &Tokens, pro
         scope: tokens.scope.replace(',', " "),
         ..tokens.clone()
     };
-    envelope("ONAPPINSTALL", 1, data, ts, payload::auth(site, Some(&tokens), proof))
+    envelope(
+        "ONAPPINSTALL",
+        1,
+        data,
+        ts,
+        payload::auth(site, Some(&tokens), proof),
+        site.style,
+    )
 }
 
 /// `ONAPPUNINSTALL`: no tokens any more.
 pub(super) fn uninstall(site: &Site, language: &str, ts: i64, proof: &str) -> Vec<u8> {
     let data = map([("LANGUAGE_ID", language.into()), ("CLEAN", Node::Int(1))]);
-    envelope("ONAPPUNINSTALL", 2, data, ts, payload::auth(site, None, proof))
+    envelope(
+        "ONAPPUNINSTALL",
+        2,
+        data,
+        ts,
+        payload::auth(site, None, proof),
+        site.style,
+    )
 }
 
-fn envelope(event: &str, handler: i64, data: Node, ts: i64, auth: Node) -> Vec<u8> {
+/// `ONAPPUPDATE`: new tokens and a new application token.
+pub(super) fn update(site: &Site, language: &str, ts: i64, tokens: &Tokens, proof: &str) -> Vec<u8> {
+    let data = map([
+        ("VERSION", "2".into()),
+        ("PREVIOUS_VERSION", "1".into()),
+        ("LANGUAGE_ID", language.into()),
+    ]);
+    envelope(
+        "ONAPPUPDATE",
+        3,
+        data,
+        ts,
+        payload::auth(site, Some(tokens), proof),
+        site.style,
+    )
+}
+
+fn envelope(event: &str, handler: i64, data: Node, ts: i64, auth: Node, style: Style) -> Vec<u8> {
     let root = map([
         ("event", event.into()),
         ("event_handler_id", handler.into()),
@@ -165,7 +212,7 @@ fn envelope(event: &str, handler: i64, data: Node, ts: i64, auth: Node) -> Vec<u
         ("ts", ts.into()),
         ("auth", auth),
     ]);
-    encode(&root).into_bytes()
+    encode(&root, style).into_bytes()
 }
 
 impl State {
@@ -184,25 +231,4 @@ impl State {
             application_token: owner.application_token(),
         }
     }
-
-    /// Tokens that act as `user`, good for an hour; the access token is the given one or one of the user's own.
-    pub(super) fn tokens_of(&mut self, app: &AppSeed, given: Option<&Secret>, user: i64, now: Timestamp) -> Tokens {
-        let own = Secret::new(token("access", &app.client_id, user));
-        let access = given.unwrap_or(&own);
-        self.renew_token(app, access, user, now);
-        Tokens {
-            access_token: access.expose().to_owned(),
-            refresh_token: token("refresh", &app.client_id, user),
-            expires: now.unix_seconds() + 3600,
-            scope: app.scope.clone(),
-            user_id: user,
-            client_id: app.client_id.clone(),
-        }
-    }
-}
-
-/// A made-up token: hex, the same each time.
-fn token(kind: &str, client: &str, user: i64) -> String {
-    let digest = Sha256::digest(format!("{kind} {client} {user}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -15,25 +15,51 @@ pub(super) enum Node {
     Map(Vec<(String, Node)>),
 }
 
+/// How null and empty arrays are written, where portals may differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Style {
+    /// `key=` instead of nothing.
+    pub(super) null_is_empty: bool,
+    /// `key=` instead of nothing.
+    pub(super) empty_is_key: bool,
+}
+
 /// A map with its keys in this order.
 pub(super) fn map<const N: usize>(entries: [(&str, Node); N]) -> Node {
     Node::Map(entries.into_iter().map(|(key, node)| (key.to_owned(), node)).collect())
 }
 
-/// The form body of a map: RFC 1738 encoding, brackets encoded too; null and empty arrays leave no trace.
-pub(super) fn encode(root: &Node) -> String {
+/// The form body of a map: RFC 1738 encoding, brackets encoded too; null and empty arrays leave no trace, unless the
+/// style says otherwise.
+pub(super) fn encode(root: &Node, style: Style) -> String {
     let mut out = String::with_capacity(4096);
     if let Node::Map(entries) = root {
         for (key, node) in entries {
-            write(&mut out, &escape(key), node);
+            write(&mut out, &escape(key), node, style);
         }
     }
     out
 }
 
-fn write(out: &mut String, key: &str, node: &Node) {
+/// JSON's form body, as `http_build_query` of PHP writes it: what event bodies are made with.
+#[must_use]
+pub fn http_build_query(value: &Value) -> String {
+    let root = match Node::from(value) {
+        Node::List(items) => {
+            let numbered = items.into_iter().enumerate();
+            Node::Map(numbered.map(|(index, item)| (index.to_string(), item)).collect())
+        }
+        other => other,
+    };
+    encode(&root, Style::default())
+}
+
+fn write(out: &mut String, key: &str, node: &Node, style: Style) {
     match node {
+        Node::Null if style.null_is_empty => pair(out, key, ""),
         Node::Null => {}
+        Node::List(items) if items.is_empty() && style.empty_is_key => pair(out, key, ""),
+        Node::Map(entries) if entries.is_empty() && style.empty_is_key => pair(out, key, ""),
         Node::Bool(true) => pair(out, key, "1"),
         Node::Bool(false) => pair(out, key, "0"),
         Node::Int(number) => pair(out, key, &number.to_string()),
@@ -41,12 +67,12 @@ fn write(out: &mut String, key: &str, node: &Node) {
         Node::Text(text) => pair(out, key, &escape(text)),
         Node::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                write(out, &format!("{key}%5B{index}%5D"), item);
+                write(out, &format!("{key}%5B{index}%5D"), item, style);
             }
         }
         Node::Map(entries) => {
             for (name, item) in entries {
-                write(out, &format!("{key}%5B{}%5D", escape(name)), item);
+                write(out, &format!("{key}%5B{}%5D", escape(name)), item, style);
             }
         }
     }
@@ -119,6 +145,21 @@ fn placed(digits: &str, exponent: i32) -> String {
     }
 }
 
+impl Node {
+    /// The same value as typed JSON, which fetch mode gives.
+    pub(super) fn json(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(*value),
+            Self::Int(number) => Value::from(*number),
+            Self::Float(number) => Value::from(*number),
+            Self::Text(text) => Value::from(text.as_str()),
+            Self::List(items) => items.iter().map(Self::json).collect(),
+            Self::Map(entries) => entries.iter().map(|(key, item)| (key.clone(), item.json())).collect(),
+        }
+    }
+}
+
 impl From<&str> for Node {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -172,7 +213,7 @@ mod tests {
     use serde_json::json;
 
     fn one(value: Value) -> String {
-        encode(&map([("v", Node::from(&value))]))
+        encode(&map([("v", Node::from(&value))]), Style::default())
     }
 
     #[test]

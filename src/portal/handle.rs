@@ -1,18 +1,23 @@
 //! The handle of a running portal: start, addresses, the log and what was posted. Other files of the room add to it
 //! what people do (`people`, `bots`), faults (`switches`) and the curl line (`curl`).
 
+use super::apps::{App, Code, token};
 use super::config::PortalConfig;
+use super::control;
 use super::error::PortalError;
 use super::log::LogEntry;
+use super::model::Message;
 use super::sender::{Delivery, client};
 use super::server;
 use super::shared::Shared;
-use super::state::{ChatKind, Message, group_id, number};
+use super::state::{group_id, number};
+use crate::types::{Clock, Secret};
 use serde_json::Value;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,7 +27,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub struct Portal {
     shared: Arc<Shared>,
     address: SocketAddr,
-    _running: Arc<DropGuard>,
+    control: Option<SocketAddr>,
+    authorisation: Option<SocketAddr>,
+    /// None in the control API's own handle, which must not keep the portal alive.
+    _running: Option<Arc<DropGuard>>,
 }
 
 /// A message as the portal keeps it.
@@ -56,14 +64,94 @@ impl Portal {
     pub async fn start(config: PortalConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
+        let authorisation = bound(config.authorisation).await?;
+        let control = bound(config.control).await?;
+        let ticking = config.ticking;
         let shared = Arc::new(Shared::new(config, client()?));
+        shared.state().portal.standing.base = format!("http://{address}");
         let stop = CancellationToken::new();
-        tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone()));
-        Ok(Self {
-            shared,
+        let mut portal = Self {
+            shared: Arc::clone(&shared),
             address,
-            _running: Arc::new(stop.drop_guard()),
-        })
+            control: local(control.as_ref())?,
+            authorisation: local(authorisation.as_ref())?,
+            _running: None,
+        };
+        tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone(), false));
+        if let Some(listener) = authorisation {
+            tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone(), true));
+        }
+        if let Some(listener) = control {
+            tokio::spawn(control::serve(listener, portal.clone(), stop.clone()));
+        }
+        if ticking {
+            tokio::spawn(tick(shared.config.clock.clone(), stop.clone()));
+        }
+        portal._running = Some(Arc::new(stop.drop_guard()));
+        Ok(portal)
+    }
+
+    /// Where the control API listens, if it does.
+    #[must_use]
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.control
+    }
+
+    /// Where the authorisation server listens by itself, if it does.
+    #[must_use]
+    pub fn authorisation_address(&self) -> Option<SocketAddr> {
+        self.authorisation
+    }
+
+    /// The clock of everything timed.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.config.clock
+    }
+
+    /// The secret of an application, for its token requests.
+    #[must_use]
+    pub fn client_secret(&self, client_id: &str) -> Option<Secret> {
+        let state = self.shared.state();
+        state.portal.apps.get(client_id).map(|app| app.client_secret.clone())
+    }
+
+    pub(super) fn application(&self, client_id: &str) -> Option<App> {
+        self.shared.state().portal.apps.get(client_id).cloned()
+    }
+
+    /// A code that an application can exchange for tokens of this user within 30 seconds.
+    #[must_use]
+    pub fn authorisation_code(&self, client_id: &str, user: i64) -> String {
+        let expires = self.clock().now() + Duration::from_secs(30);
+        let mut state = self.shared.state();
+        state.portal.minted += 1;
+        let code = token(&format!("code {}", state.portal.minted), client_id, user);
+        let record = Code {
+            client_id: client_id.to_owned(),
+            user,
+            expires,
+        };
+        state.portal.codes.insert(code.clone(), record);
+        code
+    }
+
+    /// Tokens of an application for this user, as an installation gives them: access and refresh.
+    ///
+    /// # Errors
+    /// The application is not installed.
+    pub fn tokens(&self, client_id: &str, user: i64) -> Result<(Secret, Secret), PortalError> {
+        let now = self.clock().now();
+        let mut state = self.shared.state();
+        let app = state.portal.apps.get(client_id).map(App::seed);
+        let app = app.ok_or_else(|| PortalError::UnknownApplication(client_id.to_owned()))?;
+        let tokens = state.portal.mint(&app, user, now);
+        Ok((Secret::new(tokens.access_token), Secret::new(tokens.refresh_token)))
+    }
+
+    /// Everything as it was at the start: state, log, faults. The addresses stay.
+    pub fn reset_all(&self) {
+        self.shared.reset();
     }
 
     /// Where it listens.
@@ -127,10 +215,11 @@ impl Portal {
         let chats = &state.portal.chats;
         let of_dialog = |message: &&Message| {
             let chat = chats.get(&message.chat);
-            chat.is_some_and(|chat| match chat.kind {
-                ChatKind::Group { .. } => group_id(dialog) == Some(chat.id),
-                ChatKind::Private => number(dialog).is_some_and(|user| chat.members.contains(&user)),
-            })
+            let here = chat.is_some_and(|chat| match chat.is_private() {
+                false => group_id(dialog) == Some(chat.id),
+                true => number(dialog).is_some_and(|user| chat.members.contains(&user)),
+            });
+            here && !message.deleted
         };
         state
             .portal
@@ -143,6 +232,35 @@ impl Portal {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+}
+
+async fn bound(address: Option<SocketAddr>) -> io::Result<Option<TcpListener>> {
+    match address {
+        Some(address) => TcpListener::bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn local(listener: Option<&TcpListener>) -> io::Result<Option<SocketAddr>> {
+    listener.map(TcpListener::local_addr).transpose()
+}
+
+/// Moves a manual clock along with real time, until the portal stops.
+async fn tick(clock: Clock, stop: CancellationToken) {
+    let real = Clock::system();
+    let mut last = real.now();
+    // The timer only says when to look; how far to move, the real clock says.
+    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = beat.tick() => {
+                let now = real.now();
+                clock.advance(now.since(last));
+                last = now;
+            }
+        }
     }
 }
 

@@ -18,6 +18,14 @@ pub struct LogEntry {
     pub decision: Decision,
     /// The status of the answer; `None`: none was given.
     pub status: Option<u16>,
+    /// The result or error it got, credentials replaced by `***`; null where a fault gave something else.
+    pub answer: Value,
+    /// The height of the request counter after it.
+    pub level: u32,
+    /// The faults that struck it.
+    pub faults: Vec<&'static str>,
+    /// It was a command inside a batch.
+    pub batched: bool,
 }
 
 /// What became of a request.
@@ -59,6 +67,9 @@ impl LogEntry {
     }
 }
 
+/// Longer text of a field `content` is told by its length: it is a file.
+const LONG_CONTENT: usize = 1024;
+
 /// The same parameters with each credential's value replaced, at any depth.
 pub(super) fn redacted(params: &Value) -> Value {
     match params {
@@ -66,13 +77,34 @@ pub(super) fn redacted(params: &Value) -> Value {
             .iter()
             .map(|(key, value)| {
                 let secret = is_credential(key) || matches!(key.as_str(), "auth" | "ap" | "token");
-                let value = if secret { Value::from("***") } else { redacted(value) };
+                let file = value
+                    .as_str()
+                    .filter(|text| key == "content" && text.len() > LONG_CONTENT);
+                let value = match file {
+                    _ if secret => Value::from("***"),
+                    Some(text) => Value::from(format!("({} characters)", text.len())),
+                    None => redacted(value),
+                };
                 (key.clone(), value)
             })
             .collect(),
         Value::Array(items) => items.iter().map(redacted).collect(),
+        // Commands of a batch and links carry credentials inside their text.
+        Value::String(text) if text.contains("oken=") => Value::from(without_tokens(text)),
         other => other.clone(),
     }
+}
+
+/// `a?botToken=x&b=1` as `a?botToken=***&b=1`.
+fn without_tokens(text: &str) -> String {
+    let mut pieces = text.split("oken=");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(['&', ' ', '#', '"']).unwrap_or(piece.len());
+        out.push_str("oken=***");
+        out.push_str(&piece[end..]);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -90,5 +122,9 @@ mod tests {
         assert!(!logged.to_string().contains("marker"));
         assert_eq!(logged["fields"]["message"], "hi");
         assert_eq!(logged["botId"], 1);
+        let batch = redacted(&json!({ "cmd": { "a": "m?botToken=marker&botId=1" } }));
+        assert_eq!(batch["cmd"]["a"], "m?botToken=***&botId=1");
+        let file = redacted(&json!({ "fields": { "content": "x".repeat(2000) } }));
+        assert_eq!(file["fields"]["content"], "(2000 characters)");
     }
 }

@@ -1,7 +1,10 @@
 //! What a REST request says: its parameters, read from query and body as PHP reads them. Judges none of them.
 //! Its own reader of bracket keys, apart from the server under test.
 
+use super::multipart;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// PHP's `max_input_nesting_level`: pairs with deeper keys are dropped.
 const MAX_DEPTH: usize = 64;
@@ -10,26 +13,135 @@ const MAX_DEPTH: usize = 64;
 /// A JSON body that cannot be read, or is no object, counts as no parameters, silently: the real one does the same.
 pub(super) fn read(query: &str, media: &str, body: &[u8]) -> Map<String, Value> {
     let mut params = form(query.as_bytes());
+    let whole_media = media;
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let from_body = match media.as_str() {
         "application/json" => match serde_json::from_slice(body) {
             Ok(Value::Object(entries)) => entries,
             _ => Map::new(),
         },
-        // Files come only with methods that do not exist here yet.
-        "multipart/form-data" => Map::new(),
+        "multipart/form-data" => tree(multipart::fields(whole_media, body)),
         _ => form(body),
     };
     params.extend(from_body);
     params
 }
 
+/// The variables of a query string, at most so many.
+pub(super) fn query(text: &str, most: usize) -> Map<String, Value> {
+    tree(pairs(text.as_bytes()).take(most))
+}
+
+/// The commands of a batch with their keys, in the order in which they were written: a map has lost it.
+pub(super) fn commands(from_query: &str, media: &str, body: &[u8]) -> Vec<(String, Value)> {
+    let kind = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let found = match kind.as_str() {
+        "application/json" => serde_json::from_slice::<Outer>(body)
+            .map(|outer| outer.0)
+            .unwrap_or_default(),
+        "multipart/form-data" => listed(multipart::fields(media, body)),
+        _ => listed(pairs(body)),
+    };
+    if found.is_empty() {
+        listed(pairs(from_query.as_bytes()))
+    } else {
+        found
+    }
+}
+
+/// `cmd[key]=…` in order; `cmd[]` counts on.
+fn listed(pairs: impl Iterator<Item = (String, String)>) -> Vec<(String, Value)> {
+    let mut found: Vec<(String, Value)> = Vec::new();
+    for (key, value) in pairs {
+        let Some(path) = path(&key) else { continue };
+        let [base, name] = path[..] else { continue };
+        if !base.eq_ignore_ascii_case("cmd") {
+            continue;
+        }
+        let counted = found.iter().filter_map(|(key, _)| key.parse::<u64>().ok()).max();
+        let name = match name {
+            "" => counted.map_or(0, |last| last + 1).to_string(),
+            name => name.to_owned(),
+        };
+        found.retain(|(key, _)| *key != name);
+        found.push((name, Value::String(value)));
+    }
+    found
+}
+
+/// `{"cmd": …}` of a JSON body with the order of its keys.
+struct Outer(Vec<(String, Value)>);
+
+/// A map or list as pairs in their order.
+struct Ordered(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Outer {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Outer;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outer, A::Error> {
+                let mut found = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key.eq_ignore_ascii_case("cmd") {
+                        found = map.next_value::<Ordered>()?.0;
+                    } else {
+                        map.next_value::<Value>()?;
+                    }
+                }
+                Ok(Outer(found))
+            }
+        }
+        from.deserialize_map(Keys)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ordered {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Ordered;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map or a list")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Ordered, A::Error> {
+                let mut found = Vec::new();
+                while let Some(pair) = map.next_entry::<String, Value>()? {
+                    found.push(pair);
+                }
+                Ok(Ordered(found))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Ordered, A::Error> {
+                let mut found = Vec::new();
+                while let Some(value) = list.next_element::<Value>()? {
+                    found.push((found.len().to_string(), value));
+                }
+                Ok(Ordered(found))
+            }
+        }
+        from.deserialize_any(Pairs)
+    }
+}
+
 fn form(input: &[u8]) -> Map<String, Value> {
-    let mut root = Map::new();
-    for pair in input.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+    tree(pairs(input))
+}
+
+fn pairs(input: &[u8]) -> impl Iterator<Item = (String, String)> {
+    let pairs = input.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
         let mut halves = pair.splitn(2, |byte| *byte == b'=');
         let key = decode(halves.next().unwrap_or_default());
-        let value = decode(halves.next().unwrap_or_default());
+        (key, decode(halves.next().unwrap_or_default()))
+    })
+}
+
+fn tree(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
+    let mut root = Map::new();
+    for (key, value) in pairs {
         if let Some(path) = path(&key) {
             insert(&mut root, &path, value);
         }
@@ -159,6 +271,24 @@ mod tests {
                 "p": { "1": "y" },
             })
         );
+    }
+
+    #[test]
+    fn commands_keep_their_order_in_every_shape() {
+        let keys = |media: &str, body: &str| -> Vec<String> {
+            let found = commands("cmd[q]=x", media, body.as_bytes());
+            found.into_iter().map(|(key, _)| key).collect()
+        };
+        let json = "application/json; charset=utf-8";
+        assert_eq!(
+            keys(json, r#"{"halt":0,"CMD":{"b":"x","a":"y","10":1}}"#),
+            ["b", "a", "10"]
+        );
+        assert_eq!(keys(json, r#"{"cmd":["x","y"]}"#), ["0", "1"]);
+        assert_eq!(keys("", "cmd[b]=x&cmd[]=y&cmd[a]=z&cmd[]=w"), ["b", "0", "a", "1"]);
+        for nothing in ["{", "[]", r#"{"cmd":"x"}"#] {
+            assert_eq!(keys(json, nothing), ["q"], "{nothing}");
+        }
     }
 
     #[test]

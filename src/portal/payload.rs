@@ -1,17 +1,34 @@
 //! The objects inside an event, field by field in the order a live portal writes them. Reads plain data only.
 
 use super::answer::iso;
-use super::form::{Node, map};
-use super::state::{Chat, ChatKind, Message, User};
+use super::config::PortalConfig;
+use super::form::{Node, Style, map};
+use super::model::{Chat, ChatKind, Forward, Message, User};
 use serde_json::Value;
 
 /// What every event says about the portal itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Site {
     pub(super) domain: String,
     pub(super) client_endpoint: String,
     pub(super) server_endpoint: String,
     pub(super) member_id: String,
+    pub(super) style: Style,
+}
+
+impl Site {
+    pub(super) fn of(config: &PortalConfig) -> Self {
+        Self {
+            domain: config.host.clone(),
+            client_endpoint: format!("https://{}/rest/", config.host),
+            server_endpoint: format!("https://{}/rest/", config.authorisation_host),
+            member_id: config.member_id.clone(),
+            style: Style {
+                null_is_empty: config.knobs.null_is_empty,
+                empty_is_key: config.knobs.empty_is_key,
+            },
+        }
+    }
 }
 
 /// The tokens in an auth block of an application.
@@ -87,20 +104,66 @@ pub(super) fn message(message: &Message) -> Node {
         ("text", message.text.as_str().into()),
         ("isSystem", message.system.into()),
         ("uuid", message.template.as_deref().into()),
+        ("forward", forward(message)),
         ("params", params(message)),
         ("viewedByOthers", message.viewed.into()),
     ])
 }
 
-fn params(message: &Message) -> Node {
-    let keyboard = message.keyboard.iter().map(button).collect();
-    let attach = message.attach.iter().map(Node::from).collect();
-    map([
-        ("REPLY_ID", message.reply_to.into()),
-        ("IS_EDITED", message.edited.then_some("Y").into()),
-        ("KEYBOARD", Node::List(keyboard)),
-        ("ATTACH", Node::List(attach)),
-    ])
+/// `params` holds what there is and nothing else.
+pub(super) fn params(message: &Message) -> Node {
+    let mut params: Vec<(String, Node)> = Vec::new();
+    let mut put = |name: &str, node: Node| params.push((name.to_owned(), node));
+    if !message.files.is_empty() {
+        put(
+            "FILE_ID",
+            Node::List(message.files.iter().map(|id| Node::Int(*id)).collect()),
+        );
+    }
+    if let Some(id) = message.reply_to {
+        put("REPLY_ID", id.into());
+    }
+    if message.edited {
+        put("IS_EDITED", "Y".into());
+    }
+    if message.deleted {
+        put("IS_DELETED", "Y".into());
+    }
+    if let Some(forward) = &message.forward {
+        put("FORWARD_ID", forward.message.into());
+        put("FORWARD_CONTEXT_ID", context_of(forward).into());
+        put("FORWARD_USER_ID", forward.author.into());
+    }
+    if !message.url_preview {
+        put("URL_PREVIEW", "N".into());
+    }
+    if !message.keyboard.is_empty() {
+        put("KEYBOARD", Node::List(message.keyboard.iter().map(button).collect()));
+    }
+    if let Some(attach) = &message.attach {
+        put("ATTACH", Node::List(vec![attach.into()]));
+    }
+    Node::Map(params)
+}
+
+/// `chat5/789`: where a forwarded message came from.
+fn context_of(forward: &Forward) -> String {
+    format!("chat{}/{}", forward.chat, forward.message)
+}
+
+/// `message.forward`; absent if it is none.
+pub(super) fn forward(message: &Message) -> Node {
+    let forward = message.forward.as_ref();
+    forward
+        .map(|forward| {
+            map([
+                ("id", context_of(forward).into()),
+                ("userId", forward.author.into()),
+                ("chatId", forward.chat.into()),
+                ("date", iso(message.date).into()),
+            ])
+        })
+        .into()
 }
 
 /// A button with its fields in the usual order; what is not usual follows.
@@ -116,43 +179,86 @@ fn button(button: &Value) -> Node {
 
 /// `data[chat]` as this bot sees it: a private dialog is named after the other side.
 pub(super) fn chat(chat: &Chat, bot: i64) -> Node {
-    let (name, color, disk_folder, message_type, kind) = match &chat.kind {
-        ChatKind::Private => ("", "#ab7761", None, "P", "private"),
-        ChatKind::Group {
-            name,
-            color,
-            disk_folder,
-        } => (name.as_str(), color.as_str(), Some(*disk_folder), "C", "chat"),
-    };
+    let face = face(chat);
     map([
-        ("avatar", "".into()),
-        ("color", color.into()),
-        ("description", "".into()),
+        ("avatar", chat.avatar.as_str().into()),
+        ("color", face.color.into()),
+        ("description", chat.description.as_str().into()),
         ("dialogId", chat.dialog_for(bot).into()),
-        ("diskFolderId", disk_folder.into()),
+        ("diskFolderId", face.disk_folder.into()),
         ("entityData1", "".into()),
         ("entityData2", "".into()),
         ("entityData3", "".into()),
-        ("entityId", "".into()),
-        ("entityType", "".into()),
+        ("entityId", face.entity_id.into()),
+        ("entityType", face.entity_type.into()),
         ("extranet", false.into()),
         ("containsCollaber", false.into()),
         ("id", chat.id.into()),
         ("parentChatId", Node::Int(0)),
         ("parentMessageId", Node::Int(0)),
-        ("name", name.into()),
+        ("name", face.name.into()),
         ("owner", chat.owner.into()),
-        ("messageType", message_type.into()),
-        ("type", kind.into()),
-        ("entityLink", map([("type", "".into()), ("url", "".into())])),
+        ("messageType", face.message_type.into()),
+        ("type", face.kind.into()),
+        (
+            "entityLink",
+            map([("type", face.entity_type.into()), ("url", "".into())]),
+        ),
         ("permissions", permissions()),
         ("isNew", chat.is_new.into()),
         // Documented as Y/N; live portals send a boolean.
-        ("textFieldEnabled", true.into()),
+        ("textFieldEnabled", chat.text_field.into()),
     ])
 }
 
-fn permissions() -> Node {
+/// What differs between the kinds of chat.
+pub(super) struct Face<'a> {
+    pub(super) name: &'a str,
+    pub(super) color: &'a str,
+    pub(super) disk_folder: Option<i64>,
+    pub(super) message_type: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) entity_type: &'static str,
+    pub(super) entity_id: String,
+}
+
+pub(super) fn face(chat: &Chat) -> Face<'_> {
+    let plain = Face {
+        name: "",
+        color: "#ab7761",
+        disk_folder: None,
+        message_type: "P",
+        kind: "private",
+        entity_type: "",
+        entity_id: String::new(),
+    };
+    match &chat.kind {
+        ChatKind::Private => plain,
+        ChatKind::Group {
+            name,
+            color,
+            disk_folder,
+        } => Face {
+            name,
+            color,
+            disk_folder: Some(*disk_folder),
+            message_type: "C",
+            kind: "chat",
+            ..plain
+        },
+        ChatKind::Lines { name, guest, .. } => Face {
+            name,
+            color: "#3e99ce",
+            disk_folder: Some(0),
+            message_type: "L",
+            kind: "lines",
+            entity_type: "LINES",
+            entity_id: format!("livechat|1|{}|{guest}", chat.id),
+        },
+    }
+}
+
+pub(super) fn permissions() -> Node {
     map([
         ("manageUsersAdd", "member".into()),
         ("manageUsersDelete", "manager".into()),
@@ -165,26 +271,27 @@ fn permissions() -> Node {
 
 /// `data[user]`. The online fields are always false in events.
 pub(super) fn user(user: &User) -> Node {
-    let name = format!("{} {}", user.first_name, user.last_name);
     let (external, kind) = if user.is_bot {
         ("bot", "bot")
+    } else if user.connector {
+        ("imconnector", "user")
     } else {
         ("default", "employee")
     };
     map([
         ("id", user.id.into()),
-        ("active", true.into()),
-        ("name", name.trim().into()),
+        ("active", user.active.into()),
+        ("name", user.name().into()),
         ("firstName", user.first_name.as_str().into()),
         ("lastName", user.last_name.as_str().into()),
         ("workPosition", user.work_position.as_str().into()),
         ("color", user.color.as_str().into()),
-        ("avatar", "".into()),
-        ("gender", user.gender.into()),
+        ("avatar", user.avatar.as_str().into()),
+        ("gender", user.gender.as_str().into()),
         ("birthday", "".into()),
         ("extranet", false.into()),
         ("bot", user.is_bot.into()),
-        ("connector", false.into()),
+        ("connector", user.connector.into()),
         ("externalAuthId", external.into()),
         ("status", "online".into()),
         ("idle", false.into()),

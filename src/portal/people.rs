@@ -4,9 +4,9 @@
 use super::Portal;
 use super::error::PortalError;
 use super::event::Happening;
+use super::model::{Chat, ChatKind, Command, Message, Session, User};
 use super::sender::{Delivery, Outgoing, Sent};
-use super::shared::Locked;
-use super::state::{ChatKind, Command, Message, State, User, group_id, number};
+use super::state::{State, group_id, number};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -25,6 +25,39 @@ impl Portal {
         chat.members.extend(members);
     }
 
+    /// Opens a line: a chat of a guest from outside with a bot of type `openline`, or any that supports lines. The bot
+    /// hears everything until it hands the guest over.
+    ///
+    /// # Errors
+    /// There is no such bot.
+    pub async fn open_line(&self, guest: i64, bot_id: i64, chat_id: i64) -> Result<Vec<Delivery>, PortalError> {
+        let event = {
+            let now = self.shared().config.clock.now();
+            let mut state = self.shared().state();
+            let state = &mut state.portal;
+            if !state.bots.contains_key(&bot_id) {
+                return Err(PortalError::UnknownBot(bot_id));
+            }
+            let user = User {
+                connector: true,
+                departments: Vec::new(),
+                ..User::new(guest, &format!("Guest {guest}"), false)
+            };
+            let name = format!("{} - Open line", user.name());
+            state.users.entry(guest).or_insert(user);
+            let kind = ChatKind::Lines {
+                name,
+                guest,
+                session: Session::Bot,
+            };
+            let mut chat = Chat::new(chat_id, kind, 0, [guest, bot_id].into());
+            chat.created = now;
+            state.chats.insert(chat_id, chat);
+            state.compose(bot_id, (Some(chat_id), Some(guest)), &Happening::JoinChat, now)
+        };
+        Ok(self.shared().deliver(event.into_iter().collect()).await)
+    }
+
     /// A user writes `text` to the dialog: to a bot (`"456"`) or in a group (`"chat5"`). User and chat are made if
     /// they are new; a new group holds the user and every bot. Bots hear it in private and where they are mentioned
     /// (`[USER=456]…`); a message that starts with a bot's slash command raises that instead.
@@ -37,7 +70,7 @@ impl Portal {
             let chat = state.portal.enter(user_id, dialog)?;
             let now = self.shared().config.clock.now();
             let message_id = state.portal.store(Message::new(chat, user_id, text, now));
-            (message_id, self.raised_by(&mut state, message_id))
+            (message_id, state.portal.raise_message(message_id, now))
         };
         let deliveries = self.shared().deliver(events).await;
         Ok(Sent { message_id, deliveries })
@@ -62,7 +95,9 @@ impl Portal {
             let bot = message.bot.ok_or_else(unknown)?;
             let command = state.portal.command_named(bot, name)?;
             state.portal.user_on_demand(user_id);
-            let event = self.command(&mut state.portal, user_id, &message, &command, (params, "keyboard"));
+            let now = self.shared().config.clock.now();
+            let how = (params, "keyboard");
+            let event = state.portal.raise_command(user_id, &message, &command, how, now);
             event.into_iter().collect()
         };
         let deliveries = self.shared().deliver(events).await;
@@ -81,7 +116,10 @@ impl Portal {
             text.clone_into(&mut message.text);
             message.edited = true;
             let message = message.clone();
-            self.to_hearers(&mut state.portal, &message, &Happening::MessageUpdate(&message))
+            let now = self.shared().config.clock.now();
+            state
+                .portal
+                .to_hearers(&message, &Happening::MessageUpdate(&message), now)
         };
         Ok(self.shared().deliver(events).await)
     }
@@ -95,7 +133,10 @@ impl Portal {
             let mut state = self.shared().state();
             let message = state.portal.messages.remove(&message_id);
             let message = message.ok_or(PortalError::UnknownMessage(message_id))?;
-            self.to_hearers(&mut state.portal, &message, &Happening::MessageDelete(message_id))
+            let now = self.shared().config.clock.now();
+            state
+                .portal
+                .to_hearers(&message, &Happening::MessageDelete(message_id), now)
         };
         Ok(self.shared().deliver(events).await)
     }
@@ -119,17 +160,11 @@ impl Portal {
             let message = message.ok_or(PortalError::UnknownMessage(message_id))?;
             message.viewed = true;
             let message = message.clone();
-            let bot = message.bot.ok_or(PortalError::UnknownMessage(message_id))?;
-            let happening = Happening::ReactionChange {
-                reaction,
-                added,
-                message: &message,
-            };
-            let scene = (Some(message.chat), Some(user_id));
-            self.shared()
-                .compose(state, bot, scene, &happening)
-                .into_iter()
-                .collect()
+            message.bot.ok_or(PortalError::UnknownMessage(message_id))?;
+            state.react(message_id, user_id, reaction, added);
+            let now = self.shared().config.clock.now();
+            let event = state.raise_reaction(user_id, &message, (reaction, added), now);
+            event.into_iter().collect()
         };
         Ok(self.shared().deliver(events).await)
     }
@@ -153,50 +188,6 @@ impl Portal {
         Ok(self.shared().deliver(events).await)
     }
 
-    /// The event of a message that raises one, or several where it names a command that several bots have.
-    fn raised_by(&self, state: &mut Locked, message_id: i64) -> Vec<Outgoing> {
-        let state = &mut state.portal;
-        let Some(message) = state.messages.get(&message_id).cloned() else {
-            return Vec::new();
-        };
-        if let Some((name, params)) = slash(&message.text) {
-            let commands = state.commands_in(message.chat, name);
-            if !commands.is_empty() {
-                let raise = |command| self.command(state, message.author, &message, &command, (params, "textarea"));
-                return commands.into_iter().filter_map(raise).collect();
-            }
-        }
-        self.to_hearers(state, &message, &Happening::MessageAdd(&message))
-    }
-
-    fn to_hearers(&self, state: &mut State, message: &Message, happening: &Happening<'_>) -> Vec<Outgoing> {
-        let scene = (Some(message.chat), Some(message.author));
-        let hearers = state.hearers(message).into_iter();
-        hearers
-            .filter_map(|bot| self.shared().compose(state, bot, scene, happening))
-            .collect()
-    }
-
-    /// The event of a slash command, and the right to answer it.
-    pub(super) fn command(
-        &self,
-        state: &mut State,
-        user: i64,
-        message: &Message,
-        command: &Command,
-        (params, context): (&str, &str),
-    ) -> Option<Outgoing> {
-        state.grant(message.id, command.id, self.shared().config.clock.now());
-        let happening = Happening::CommandAdd {
-            command,
-            params,
-            context,
-            message,
-        };
-        let scene = (Some(message.chat), Some(user));
-        self.shared().compose(state, command.bot, scene, &happening)
-    }
-
     fn in_dialog(
         &self,
         user: i64,
@@ -213,16 +204,10 @@ impl Portal {
         if let Some(chat) = state.chats.get_mut(&chat) {
             chat.members.insert(bot);
         }
-        let event = self.shared().compose(state, bot, (Some(chat), Some(user)), happening);
+        let now = self.shared().config.clock.now();
+        let event = state.compose(bot, (Some(chat), Some(user)), happening, now);
         Ok(event.into_iter().collect())
     }
-}
-
-/// `/help topic one` as `help` and `topic one`.
-fn slash(text: &str) -> Option<(&str, &str)> {
-    let typed = text.strip_prefix('/')?;
-    let (name, params) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
-    (!name.is_empty()).then_some((name, params.trim()))
 }
 
 impl State {
@@ -233,7 +218,7 @@ impl State {
         if let Some(group) = group_id(dialog) {
             let members = self.bots.keys().copied().collect();
             let chat = self.group_on_demand(group, user, members);
-            if !matches!(chat.kind, ChatKind::Group { .. }) {
+            if chat.is_private() {
                 return Err(unknown());
             }
             chat.members.insert(user);
@@ -241,23 +226,6 @@ impl State {
         }
         let bot = number(dialog).filter(|bot| self.bots.contains_key(bot));
         bot.map(|bot| self.private_chat(bot, user)).ok_or_else(unknown)
-    }
-
-    /// The bots that hear of a message: in private the bot, in a group those mentioned; never who posted it.
-    pub(super) fn hearers(&self, message: &Message) -> Vec<i64> {
-        let Some(chat) = self.chats.get(&message.chat) else {
-            return Vec::new();
-        };
-        let text = message.text.to_lowercase();
-        let private = matches!(chat.kind, ChatKind::Private);
-        let hears = |bot: &i64| {
-            let mark = format!("[user={bot}");
-            let named = text.contains(&format!("{mark}]")) || text.contains(&format!("{mark} "));
-            private || named || text.contains("[user=all]")
-        };
-        let others = chat.members.iter().filter(|id| self.bots.contains_key(id));
-        let others = others.filter(|id| **id != message.author && Some(**id) != message.bot);
-        others.copied().filter(hears).collect()
     }
 
     pub(super) fn message(&self, id: i64) -> Result<Message, PortalError> {
@@ -271,12 +239,5 @@ impl State {
             bot,
             command: name.to_owned(),
         })
-    }
-
-    /// The commands of this name of the bots in a chat.
-    fn commands_in(&self, chat: i64, name: &str) -> Vec<Command> {
-        let inside = |bot: &i64| self.chats.get(&chat).is_some_and(|chat| chat.members.contains(bot));
-        let commands = self.commands.values().filter(|command| command.name == name);
-        commands.filter(|command| inside(&command.bot)).cloned().collect()
     }
 }

@@ -1,12 +1,48 @@
 //! The event sender: posts form bodies to the bots' addresses, each once, whatever the answer. Builds none.
 
+use super::event_fault::Sending;
 use super::shared::Shared;
+use super::spoil;
+use crate::types::Timestamp;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How many deliveries the portal remembers.
 const KEPT: usize = 10_000;
 /// A bot that answers later than this is not waited for. Not documented by Bitrix24.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The first pause after a slow answer; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How long the sender leaves bots with slow handlers alone.
+#[derive(Debug, Default)]
+pub(super) struct Pauses(HashMap<i64, Pause>);
+
+#[derive(Debug)]
+struct Pause {
+    until: Timestamp,
+    length: Duration,
+}
+
+impl Pauses {
+    /// When the bot may get its next event.
+    pub(super) fn until(&self, bot: i64) -> Option<Timestamp> {
+        self.0.get(&bot).map(|pause| pause.until)
+    }
+
+    /// A handler answered: slowly makes the pause longer, in time ends it.
+    fn answered(&mut self, bot: i64, slow: bool, now: Timestamp) {
+        if !slow {
+            self.0.remove(&bot);
+            return;
+        }
+        let before = self.0.get(&bot).map_or(Duration::ZERO, |pause| pause.length);
+        let length = (before * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        let until = now + length;
+        self.0.insert(bot, Pause { until, length });
+    }
+}
 
 /// An event on its way.
 #[derive(Clone, Debug)]
@@ -30,6 +66,8 @@ pub struct Delivery {
     pub status: Option<u16>,
     /// The body of the answer. A real portal does not read it.
     pub answer: String,
+    /// How long the answer took, by the portal's clock.
+    pub took: Duration,
 }
 
 /// What was said, and the events it raised: one for each bot that hears it, none if no bot does.
@@ -75,17 +113,10 @@ impl Shared {
     pub(super) async fn deliver(&self, events: Vec<Outgoing>) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(events.len());
         for event in events {
-            let (status, answer) = match &event.url {
-                Some(url) => self.post(url, event.body.clone()).await,
-                None => (None, String::new()),
-            };
-            deliveries.push(Delivery {
-                bot_id: event.bot_id,
-                event: event.event,
-                body: event.body,
-                status,
-                answer,
-            });
+            let sendings = self.state().event_faults.strike(event);
+            for sending in sendings {
+                deliveries.push(self.send(sending).await);
+            }
         }
         let mut state = self.state();
         state.deliveries.extend(deliveries.iter().cloned());
@@ -95,11 +126,47 @@ impl Shared {
         deliveries
     }
 
-    async fn post(&self, url: &str, body: Vec<u8>) -> (Option<u16>, String) {
+    async fn send(&self, sending: Sending) -> Delivery {
+        let clock = &self.config.clock;
+        if !sending.delay.is_zero() {
+            clock.sleep(sending.delay).await;
+        }
+        let bot = sending.event.bot_id;
+        let until = self.state().pauses.until(bot);
+        if let Some(until) = until {
+            clock.sleep_until(until).await;
+        }
+        let start = clock.now();
+        let (status, answer) = match &sending.event.url {
+            Some(url) => self.post(url, &sending).await,
+            None => (None, String::new()),
+        };
+        let took = clock.now().since(start);
+        let mut state = self.state();
+        let slow = took > state.portal.knobs.slow_handler;
+        state.pauses.answered(bot, slow, clock.now());
+        drop(state);
+        let event = sending.event;
+        Delivery {
+            bot_id: bot,
+            event: event.event,
+            body: event.body,
+            status,
+            answer,
+            took,
+        }
+    }
+
+    async fn post(&self, url: &str, sending: &Sending) -> (Option<u16>, String) {
+        let bytes = sending.event.body.clone();
+        let body = match sending.pause {
+            Some(pause) => reqwest::Body::wrap(spoil::Slow::new(bytes, pause, self.config.clock.clone())),
+            None => reqwest::Body::from(bytes),
+        };
         let request = self
             .client
             .post(url)
-            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Content-Type", sending.media)
             .header("Accept-Encoding", "gzip")
             .header("Connection", "close")
             .body(body);
@@ -110,5 +177,25 @@ impl Shared {
             }
             Err(_) => (None, String::new()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_while_a_handler_is_slow_and_end_when_it_is_not() {
+        let mut pauses = Pauses::default();
+        let lengths: Vec<_> = (0..8)
+            .map(|_| {
+                pauses.answered(1, true, Timestamp(0));
+                pauses.until(1).unwrap().0 / 1000
+            })
+            .collect();
+        assert_eq!(lengths, [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert_eq!(pauses.until(2), None);
+        pauses.answered(1, false, Timestamp(0));
+        assert_eq!(pauses.until(1), None);
     }
 }

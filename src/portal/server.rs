@@ -1,21 +1,21 @@
-//! The portal's HTTP side: accepts connections, reads requests, applies faults, counter, identity and method in the
-//! order of a real portal, and answers. Runs hyper itself, because a fault must be able to reset the connection.
+//! The portal's HTTP side: accepts connections, reads requests, asks the faults, and answers. Runs hyper itself,
+//! because a fault must be able to reset the connection. What a call does is in `carry`.
 
 use super::Shared;
-use super::access::{Route, authorise};
-use super::answer::{Refusal, error, html, success};
-use super::fault::{Action, Shape, Strike};
-use super::log::{Decision, LogEntry, redacted};
-use super::methods::{Call, Method};
-use super::params;
-use crate::types::Timestamp;
+use super::access::Route;
+use super::answer::Answer;
+use super::carry::{Outcome, carry_out};
+use super::fault::{Action, Strike, Target};
+use super::heard::Heard;
+use super::log::Decision;
+use super::spoil;
+use super::{deeds, download, oauth};
 use axum::body::{Body, to_bytes};
-use axum::http::{Method as Verb, Request, Response, header, request::Parts};
+use axum::http::{Method as Verb, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value};
 use std::error::Error as _;
 use std::future::{pending, poll_fn};
 use std::net::IpAddr;
@@ -32,8 +32,8 @@ const MAX_BODY: usize = 160 * 1024 * 1024;
 #[error("reset by a fault")]
 struct Cut;
 
-/// Accepts connections until the portal is dropped.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+/// Accepts connections until the portal is dropped. `authorisation`: this is the authorisation server's own address.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken, authorisation: bool) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -53,18 +53,18 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = converse(stream, peer.ip(), shared) => {}
+                () = converse(stream, peer.ip(), shared, authorisation) => {}
             }
         });
     }
 }
 
-async fn converse(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>) {
+async fn converse(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, authorisation: bool) {
     // Only a delay of small answers is at stake.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let shared = Arc::clone(&shared);
-        Box::pin(async move { exchange(&shared, peer, request).await })
+        Box::pin(async move { exchange(&shared, peer, request, authorisation).await })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
@@ -74,26 +74,38 @@ async fn converse(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>) {
     }
 }
 
-/// One request as the log will tell it.
-struct Heard {
-    at: Timestamp,
-    route: Route,
-    source: String,
-    bearer: Option<String>,
-    params: Map<String, Value>,
-}
-
-async fn exchange(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+async fn exchange(
+    shared: &Arc<Shared>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+    authorisation: bool,
+) -> Result<Response<Body>, Cut> {
     let (parts, body) = request.into_parts();
-    let route = Route::of(parts.uri.path());
-    let Some(route) = route.filter(|_| matches!(parts.method, Verb::GET | Verb::POST)) else {
-        return Ok(html(404, "404 Not Found"));
-    };
+    let page = |status, title| Ok(Answer::html(status, title).respond(None));
+    if !matches!(parts.method, Verb::GET | Verb::POST) {
+        return page(404, "404 Not Found");
+    }
     let Ok(body) = to_bytes(Body::new(body), MAX_BODY).await else {
-        return Ok(html(413, "413 Request Entity Too Large"));
+        return page(413, "413 Request Entity Too Large");
     };
-    let heard = Heard::new(shared.config.clock.now(), route, &parts, peer, &body);
-    let strike = shared.state().faults.strike(&heard.route.method, heard.at);
+    let route = oauth::route(&parts, authorisation, &shared.config.authorisation_host);
+    let route = route.or_else(|| Route::of(parts.uri.path()));
+    let Some(route) = route else {
+        return page(404, "404 Not Found");
+    };
+    let mut heard = Heard::new(shared.config.clock.now(), route, &parts, peer, &body);
+    let strike = {
+        let mut state = shared.state();
+        let identity = heard.identity(&state.portal);
+        let target = Target {
+            method: &heard.route.method,
+            identity: &identity,
+            host: &shared.config.host,
+            in_batch: false,
+        };
+        state.faults.strike(target, heard.at)
+    };
+    heard.faults = names(&strike);
     let delayed = !strike.delay.is_zero();
     let acting = act(Arc::clone(shared), heard, strike);
     if !delayed {
@@ -103,117 +115,67 @@ async fn exchange(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>
     tokio::spawn(acting).await.unwrap_or(Err(Cut))
 }
 
+fn names(strike: &Strike) -> Vec<&'static str> {
+    let delay = (!strike.delay.is_zero()).then_some("delay");
+    let deeds = strike.deeds.iter().map(deeds::name);
+    let action = strike.action.as_ref().map(Action::name);
+    delay.into_iter().chain(deeds).chain(action).collect()
+}
+
 /// Does to the request what the faults decided, which mostly is nothing.
 async fn act(shared: Arc<Shared>, heard: Heard, strike: Strike) -> Result<Response<Body>, Cut> {
     let shared = &shared;
     if !strike.delay.is_zero() {
         shared.config.clock.sleep_until(heard.at + strike.delay).await;
     }
-    let fault = |action: &Action| Decision::Fault { name: action.name() };
+    for deed in &strike.deeds {
+        shared.state().apply(deed, &heard.source, shared.config.clock.now());
+    }
+    let struck = |action: &Action, status| {
+        let name = action.name();
+        shared.log(heard.entry("unknown", Decision::Fault { name }, status));
+    };
     match strike.action {
-        None | Some(Action::Delay(_)) => Ok(carry_out(shared, &heard, true)),
+        None | Some(Action::Delay(_) | Action::Do(_)) => plain(served(shared, &heard, true)),
         Some(Action::ResetAfterExecution) => {
-            carry_out(shared, &heard, false);
+            served(shared, &heard, false);
             Err(Cut)
         }
-        Some(action @ Action::ResetBeforeExecution) => {
-            shared.log(heard.entry("unknown", fault(&action), None));
+        Some(ref action @ Action::ResetBeforeExecution) => {
+            struck(action, None);
             Err(Cut)
         }
-        Some(action @ Action::Hang) => {
-            shared.log(heard.entry("unknown", fault(&action), None));
+        Some(ref action @ Action::Hang) => {
+            struck(action, None);
             pending().await
         }
-        Some(Action::Answer { status, code, shape }) => {
-            let name = "answer";
-            shared.log(heard.entry("unknown", Decision::Fault { name }, Some(status)));
-            Ok(error(
-                status,
-                &code,
-                "Injected by a fault of the emulated portal",
-                shape,
-            ))
+        Some(ref action @ (Action::Answer { .. } | Action::Body { .. })) => {
+            let answer = spoil::injected(action);
+            struck(action, Some(answer.status));
+            Ok(answer.respond(None))
         }
+        Some(action) => match served(shared, &heard, true) {
+            Outcome::Answer(answer) => Ok(spoil::spoiled(&action, answer, &shared.config.clock)),
+            Outcome::Cut => Err(Cut),
+        },
     }
 }
 
-/// Everything from the request counter on, without a pause: whoever hangs up meanwhile changes nothing.
-fn carry_out(shared: &Arc<Shared>, heard: &Heard, answered: bool) -> Response<Body> {
-    let now = shared.config.clock.now();
-    let mut state = shared.state();
-    let caller = authorise(
-        &state.portal,
-        &shared.config,
-        &heard.route,
-        heard.bearer.as_deref(),
-        &heard.params,
-        now,
-    );
-    let identity = caller
-        .as_ref()
-        .map_or_else(|_| "unknown".to_owned(), ToString::to_string);
-    let admitted = state.buckets.admit(&heard.source, now);
-    let done = if admitted { Ok(()) } else { Err(TOO_MANY) }
-        .and_then(|()| Method::named(&heard.route.method).ok_or(NO_METHOD))
-        .and_then(|method| caller.map(|caller| (method, caller)))
-        .and_then(|(method, caller)| {
-            let mut params = heard.params.clone();
-            // The portal keeps these for itself.
-            for name in ["auth", "access_token", "token", "state", "start"] {
-                params.remove(name);
-            }
-            let (caller, params) = (&caller, &params);
-            method.call(&Call { caller, params, now }, &mut state.portal)
-        });
-    let others = match &done {
-        Ok(done) => shared.others_hear(&mut state, done.posted),
-        Err(_) => Vec::new(),
-    };
-    drop(state);
-    let (response, decision) = match done {
-        Ok(done) => (
-            success(&done.result, heard.at, shared.config.clock.now()),
-            done.decision,
-        ),
-        Err(refusal) => {
-            let code = refusal.code.to_owned();
-            let response = error(refusal.status, refusal.code, refusal.description, Shape::Json);
-            (response, Decision::Refused { code })
-        }
-    };
-    let status = answered.then(|| response.status().as_u16());
-    shared.log(heard.entry(&identity, decision, status));
-    shared.deliver_later(others);
-    response
+fn plain(outcome: Outcome) -> Result<Response<Body>, Cut> {
+    match outcome {
+        Outcome::Answer(answer) => Ok(answer.respond(None)),
+        Outcome::Cut => Err(Cut),
+    }
 }
 
-const TOO_MANY: Refusal = Refusal::new(503, "QUERY_LIMIT_EXCEEDED", "Too many requests");
-const NO_METHOD: Refusal = Refusal::new(404, "ERROR_METHOD_NOT_FOUND", "Method not found!");
-
-impl Heard {
-    fn new(at: Timestamp, route: Route, parts: &Parts, peer: IpAddr, body: &[u8]) -> Self {
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let media = header(header::CONTENT_TYPE.as_str()).unwrap_or_default();
-        let posted = if parts.method == Verb::POST { body } else { &[] };
-        Self {
-            at,
-            route,
-            source: header("x-mock-source-ip").map_or_else(|| peer.to_string(), str::to_owned),
-            bearer: header(header::AUTHORIZATION.as_str())
-                .and_then(|value| value.strip_prefix("Bearer "))
-                .map(str::to_owned),
-            params: params::read(parts.uri.query().unwrap_or_default(), media, posted),
+fn served(shared: &Arc<Shared>, heard: &Heard, answered: bool) -> Outcome {
+    if heard.route.webhook.is_none() {
+        if let Some(answer) = oauth::serve(shared, heard) {
+            return Outcome::Answer(answer);
+        }
+        if let Some(answer) = download::serve(shared, heard) {
+            return Outcome::Answer(answer);
         }
     }
-
-    fn entry(&self, identity: &str, decision: Decision, status: Option<u16>) -> LogEntry {
-        LogEntry {
-            at: self.at,
-            method: self.route.method.clone(),
-            identity: identity.to_owned(),
-            params: redacted(&Value::Object(self.params.clone())),
-            decision,
-            status,
-        }
-    }
+    carry_out(shared, heard, answered)
 }

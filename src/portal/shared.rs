@@ -2,14 +2,15 @@
 
 use super::bucket::Buckets;
 use super::config::PortalConfig;
-use super::event::{Happening, Scene, body};
+use super::event_fault::EventFaults;
 use super::fault::Faults;
 use super::log::LogEntry;
-use super::payload::Site;
-use super::sender::{Delivery, Outgoing};
+use super::operating::Operating;
+use super::sender::{Delivery, Outgoing, Pauses};
 use super::state::State;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// How far a slow reader of the live log may fall behind before it loses lines.
@@ -17,7 +18,6 @@ const LIVE_LINES: usize = 4096;
 
 pub(super) struct Shared {
     pub(super) config: PortalConfig,
-    pub(super) site: Site,
     pub(super) client: reqwest::Client,
     pub(super) live: broadcast::Sender<LogEntry>,
     state: Mutex<Locked>,
@@ -27,29 +27,39 @@ pub(super) struct Shared {
 pub(super) struct Locked {
     pub(super) portal: State,
     pub(super) buckets: Buckets,
+    pub(super) operating: Operating,
     pub(super) faults: Faults,
+    pub(super) event_faults: EventFaults,
+    pub(super) pauses: Pauses,
     pub(super) log: VecDeque<LogEntry>,
     pub(super) deliveries: VecDeque<Delivery>,
 }
 
-impl Shared {
-    pub(super) fn new(config: PortalConfig, client: reqwest::Client) -> Self {
-        let site = Site {
-            domain: config.host.clone(),
-            client_endpoint: format!("https://{}/rest/", config.host),
-            server_endpoint: "https://oauth.bitrix24.tech/rest/".to_owned(),
-            member_id: config.member_id.clone(),
-        };
-        let state = Locked {
-            portal: State::new(&config),
-            buckets: Buckets::new(config.burst, config.rate, config.drain),
-            faults: Faults::default(),
+/// The largest request counter of a plan that Bitrix24 sells.
+const ENTERPRISE: u32 = 250;
+
+impl Locked {
+    fn new(config: &PortalConfig) -> Self {
+        let sold = (config.burst <= ENTERPRISE).then_some(Duration::from_secs(480));
+        let drain = config.knobs.drain.unwrap_or(config.drain);
+        Self {
+            portal: State::new(config),
+            buckets: Buckets::new(config.burst, config.rate, drain),
+            operating: Operating::new(config.operating_limit.or(sold), config.knobs.release),
+            faults: Faults::new(0),
+            event_faults: EventFaults::default(),
+            pauses: Pauses::default(),
             log: VecDeque::new(),
             deliveries: VecDeque::new(),
-        };
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: PortalConfig, client: reqwest::Client) -> Self {
+        let state = Locked::new(&config);
         Self {
             config,
-            site,
             client,
             live: broadcast::Sender::new(LIVE_LINES),
             state: Mutex::new(state),
@@ -72,43 +82,22 @@ impl Shared {
         let _ = self.live.send(entry);
     }
 
-    /// The event for one bot; `None` if there is no such bot.
-    pub(super) fn compose(
-        &self,
-        state: &mut State,
-        bot: i64,
-        (chat, user): (Option<i64>, Option<i64>),
-        happening: &Happening<'_>,
-    ) -> Option<Outgoing> {
-        let now = self.config.clock.now();
-        let bot = state.bots.get(&bot)?.clone();
-        let credentials = state.credentials(&bot.owner, bot.id, user, now);
-        let scene = Scene {
-            chat: chat.and_then(|id| state.chats.get(&id)),
-            user: user.and_then(|id| state.users.get(&id)),
-        };
-        let head = (&self.site, self.config.language.as_str(), now.unix_seconds());
-        Some(Outgoing {
-            bot_id: bot.id,
-            event: happening.event(),
-            body: body(head, &bot, &credentials, &scene, happening),
-            url: bot.webhook_url,
-        })
+    /// What a call of a method costs, in milliseconds.
+    pub(super) fn cost(&self, method: &str) -> u64 {
+        let own = self
+            .config
+            .costs
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(method));
+        own.map_or(80, |(_, cost)| u64::try_from(cost.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// The events by which other bots of a chat hear of a message that a bot posted there.
-    pub(super) fn others_hear(&self, state: &mut Locked, posted: Option<i64>) -> Vec<Outgoing> {
-        let state = &mut state.portal;
-        let Some(message) = posted.and_then(|id| state.messages.get(&id)).cloned() else {
-            return Vec::new();
-        };
-        let author = (message.author > 0).then_some(message.author);
-        let mut out = Vec::new();
-        for bot in state.hearers(&message) {
-            let scene = (Some(message.chat), author);
-            out.extend(self.compose(state, bot, scene, &Happening::MessageAdd(&message)));
-        }
-        out
+    /// Everything as it was at the start; the address stays.
+    pub(super) fn reset(&self) {
+        let mut state = self.state();
+        let base = std::mem::take(&mut state.portal.standing.base);
+        *state = Locked::new(&self.config);
+        state.portal.standing.base = base;
     }
 
     /// Sends events in the background.

@@ -1,99 +1,52 @@
 //! What the portal knows: users, chats, messages, bots, commands and what calls left behind. Owns the ids and who
 //! belongs where; knows no HTTP and no JSON answer.
 
-use super::config::{AppSeed, Owner, PortalConfig};
-use crate::types::{Secret, Timestamp};
-use serde_json::Value;
+use super::apps::{App, Token};
+use super::config::{BotSeed, Owner, PortalConfig};
+use super::files::Files;
+use super::knobs::Knobs;
+use super::model::{Bot, Chat, ChatKind, Command, Message, User};
+use super::payload::Site;
+use super::queue::Queue;
+use super::sender::Outgoing;
+use super::standing::Standing;
+use crate::types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
-/// How long a command may be answered. Not documented; a day is generous.
-const GRANT_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Each bot has one subscription a kind of event; the first bot's begin here.
 const FIRST_SUBSCRIPTION: i64 = 111;
+/// Bots that register themselves get ids from here.
+const FIRST_BOT: i64 = 601;
 
 #[derive(Default)]
 pub(super) struct State {
+    pub(super) site: Site,
+    pub(super) language: String,
+    pub(super) knobs: Knobs,
+    pub(super) standing: Standing,
     pub(super) users: BTreeMap<i64, User>,
     pub(super) chats: BTreeMap<i64, Chat>,
     pub(super) messages: BTreeMap<i64, Message>,
     pub(super) bots: BTreeMap<i64, Bot>,
     pub(super) commands: BTreeMap<i64, Command>,
+    pub(super) apps: BTreeMap<String, App>,
     pub(super) templates: HashMap<String, Template>,
     pub(super) tokens: HashMap<String, Token>,
+    pub(super) refreshes: HashMap<String, super::apps::Refresh>,
+    pub(super) codes: HashMap<String, super::apps::Code>,
+    pub(super) files: Files,
+    pub(super) queue: Queue,
+    /// How far somebody has read a chat: (chat, user) to message.
+    pub(super) read: BTreeMap<(i64, i64), i64>,
+    /// Events that a call raised; the server sends them once the call is answered.
+    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) minted: u64,
     grants: HashMap<(i64, i64), Timestamp>,
     private: HashMap<(i64, i64), i64>,
     next_chat: i64,
     next_message: i64,
+    next_subscription: i64,
     pub(super) on_demand: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct User {
-    pub(super) id: i64,
-    pub(super) first_name: String,
-    pub(super) last_name: String,
-    pub(super) work_position: String,
-    pub(super) color: String,
-    pub(super) gender: &'static str,
-    pub(super) departments: Vec<i64>,
-    pub(super) email: String,
-    pub(super) is_bot: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Chat {
-    pub(super) id: i64,
-    pub(super) kind: ChatKind,
-    pub(super) owner: i64,
-    pub(super) is_new: bool,
-    pub(super) members: BTreeSet<i64>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum ChatKind {
-    Private,
-    Group {
-        name: String,
-        color: String,
-        disk_folder: i64,
-    },
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Message {
-    pub(super) id: i64,
-    pub(super) chat: i64,
-    /// 0 for a system message.
-    pub(super) author: i64,
-    /// The bot that posted it, also where the author is 0.
-    pub(super) bot: Option<i64>,
-    pub(super) date: Timestamp,
-    pub(super) text: String,
-    pub(super) keyboard: Vec<Value>,
-    pub(super) attach: Option<Value>,
-    pub(super) template: Option<String>,
-    pub(super) system: bool,
-    pub(super) reply_to: Option<i64>,
-    pub(super) edited: bool,
-    pub(super) viewed: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Bot {
-    pub(super) id: i64,
-    pub(super) code: String,
-    pub(super) owner: Owner,
-    pub(super) webhook_url: Option<String>,
-    pub(super) first_subscription: i64,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Command {
-    pub(super) id: i64,
-    pub(super) bot: i64,
-    /// Without its slash.
-    pub(super) name: String,
 }
 
 /// A `templateId` seen before.
@@ -104,54 +57,62 @@ pub(super) struct Template {
     pub(super) since: Timestamp,
 }
 
-/// An access token of an application: whom it acts as, and until when.
-#[derive(Clone)]
-pub(super) struct Token {
-    pub(super) client_id: String,
-    pub(super) user: i64,
-    pub(super) expires: Timestamp,
-}
-
 impl State {
     pub(super) fn new(config: &PortalConfig) -> Self {
         let mut state = Self {
+            site: Site::of(config),
+            language: config.language.clone(),
+            knobs: config.knobs.clone(),
+            standing: Standing::new(config),
             next_chat: 501,
             next_message: config.first_message_id,
+            next_subscription: FIRST_SUBSCRIPTION,
             on_demand: config.on_demand,
             ..Self::default()
         };
         state.user_on_demand(config.webhook_user);
-        for (place, seed) in (0_i64..).zip(&config.bots) {
-            state.users.insert(seed.id, User::new(seed.id, &seed.name, true));
-            let bot = Bot {
-                id: seed.id,
-                code: seed.code.clone(),
-                owner: seed.owner.clone(),
-                webhook_url: seed.webhook_url.clone(),
-                first_subscription: FIRST_SUBSCRIPTION + 8 * place,
-            };
-            if let Owner::App(app) = &seed.owner {
-                state.renew_token(app, &app.access_token, seed.id, config.clock.now());
-            }
-            state.bots.insert(seed.id, bot);
-            for command in &seed.commands {
-                let next = state.commands.keys().next_back().map_or(71, |last| last + 1);
-                let id = command.id.unwrap_or(next);
-                let (bot, name) = (seed.id, command.name.clone());
-                state.commands.insert(id, Command { id, bot, name });
-            }
+        for (id, name) in &config.users {
+            state.users.insert(*id, User::new(*id, name, false));
+        }
+        for app in &config.apps {
+            state.add_app(app);
+        }
+        for seed in &config.bots {
+            state.seed(seed, config.clock.now());
         }
         state
     }
 
-    /// Makes the token good for an hour from now.
-    pub(super) fn renew_token(&mut self, app: &AppSeed, token: &Secret, user: i64, now: Timestamp) {
-        let record = Token {
-            client_id: app.client_id.clone(),
-            user,
-            expires: now + Duration::from_secs(3600),
-        };
-        self.tokens.insert(token.expose().to_owned(), record);
+    fn seed(&mut self, seed: &BotSeed, now: Timestamp) {
+        self.users.insert(seed.id, User::new(seed.id, &seed.name, true));
+        let subscription = self.subscribe();
+        let mut bot = Bot::new(seed.id, &seed.code, seed.owner.clone(), subscription);
+        bot.webhook_url.clone_from(&seed.webhook_url);
+        if let Owner::App(app) = &seed.owner {
+            self.app_of_bot(app);
+            self.renew_token(app, &app.access_token, seed.id, now);
+        }
+        self.bots.insert(seed.id, bot);
+        for command in &seed.commands {
+            let id = command.id.unwrap_or_else(|| self.next_command());
+            self.commands.insert(id, Command::new(id, seed.id, &command.name));
+        }
+    }
+
+    /// Eight subscription ids in a row; the first of them.
+    pub(super) fn subscribe(&mut self) -> i64 {
+        self.next_subscription += 8;
+        self.next_subscription - 8
+    }
+
+    pub(super) fn next_command(&self) -> i64 {
+        self.commands.keys().next_back().map_or(71, |last| last + 1)
+    }
+
+    /// A user id nobody has, for a bot.
+    pub(super) fn next_bot(&self) -> i64 {
+        let free = |id: &i64| !self.users.contains_key(id);
+        (FIRST_BOT..).find(free).unwrap_or(FIRST_BOT)
     }
 
     pub(super) fn user_on_demand(&mut self, id: i64) {
@@ -185,28 +146,33 @@ impl State {
         })
     }
 
-    fn free_chat_id(&mut self) -> i64 {
+    pub(super) fn free_chat_id(&mut self) -> i64 {
         while self.chats.contains_key(&self.next_chat) {
             self.next_chat += 1;
         }
         self.next_chat
     }
 
-    /// The chat that `dialog` means to a bot: `chatN`, or the number of the other side of a private chat.
+    /// The chat that `dialog` means to a bot or user: `chatN`, or the number of the other side of a private chat.
     /// `None` where a strict portal denies access; unknown chats and users are made if the portal is on demand.
-    pub(super) fn dialog(&mut self, bot: i64, dialog: &str) -> Option<i64> {
+    pub(super) fn dialog(&mut self, who: i64, dialog: &str) -> Option<i64> {
         if let Some(group) = group_id(dialog) {
             if self.on_demand {
-                self.group_on_demand(group, bot, [bot].into());
+                self.group_on_demand(group, who, [who].into());
             }
             let chat = self.chats.get(&group)?;
-            return matches!(chat.kind, ChatKind::Group { .. }).then_some(group);
+            return (!chat.is_private()).then_some(group);
         }
         let other = number(dialog)?;
         if self.on_demand {
             self.user_on_demand(other);
         }
-        self.users.contains_key(&other).then(|| self.private_chat(bot, other))
+        let known = self.users.get(&other).is_some_and(|user| user.active);
+        known.then(|| self.private_chat(who, other))
+    }
+
+    pub(super) fn inside(&self, chat: i64, who: i64) -> bool {
+        self.chats.get(&chat).is_some_and(|chat| chat.members.contains(&who))
     }
 
     /// Stores a message under the next id.
@@ -221,74 +187,27 @@ impl State {
         id
     }
 
-    /// Allows the answer of a command for a day.
+    /// Allows the answer of a command for a while.
     pub(super) fn grant(&mut self, message: i64, command: i64, now: Timestamp) {
-        self.grants.insert((message, command), now + GRANT_LIFE);
+        self.grants.insert((message, command), now + self.knobs.grant_life);
     }
 
     pub(super) fn may_answer(&self, message: i64, command: i64, now: Timestamp) -> bool {
         let known = self.grants.get(&(message, command));
         known.map_or(self.on_demand, |expires| now < *expires)
     }
-}
 
-impl User {
-    pub(super) fn new(id: i64, name: &str, is_bot: bool) -> Self {
-        let (first_name, last_name) = name.split_once(' ').unwrap_or((name, ""));
-        Self {
-            id,
-            first_name: first_name.to_owned(),
-            last_name: last_name.to_owned(),
-            work_position: String::new(),
-            color: "#df532d".to_owned(),
-            gender: "M",
-            departments: vec![1],
-            email: String::new(),
-            is_bot,
+    /// Takes a bot off the portal with its commands; what it wrote stays.
+    pub(super) fn remove_bot(&mut self, id: i64) {
+        self.bots.remove(&id);
+        self.commands.retain(|_, command| command.bot != id);
+        self.queue.forget_bot(id);
+        for chat in self.chats.values_mut().filter(|chat| !chat.is_private()) {
+            chat.members.remove(&id);
+            chat.managers.remove(&id);
         }
-    }
-}
-
-impl Chat {
-    fn new(id: i64, kind: ChatKind, owner: i64, members: BTreeSet<i64>) -> Self {
-        Self {
-            id,
-            is_new: matches!(kind, ChatKind::Group { .. }),
-            kind,
-            owner,
-            members,
-        }
-    }
-
-    /// What the dialog is called from the bot's side.
-    pub(super) fn dialog_for(&self, bot: i64) -> String {
-        match self.kind {
-            ChatKind::Group { .. } => format!("chat{}", self.id),
-            ChatKind::Private => {
-                let other = self.members.iter().find(|member| **member != bot);
-                other.unwrap_or(&bot).to_string()
-            }
-        }
-    }
-}
-
-impl Message {
-    /// A plain message, not stored yet.
-    pub(super) fn new(chat: i64, author: i64, text: &str, date: Timestamp) -> Self {
-        Self {
-            id: 0,
-            chat,
-            author,
-            bot: None,
-            date,
-            text: text.to_owned(),
-            keyboard: Vec::new(),
-            attach: None,
-            template: None,
-            system: false,
-            reply_to: None,
-            edited: false,
-            viewed: false,
+        if let Some(user) = self.users.get_mut(&id) {
+            user.active = false;
         }
     }
 }

@@ -1,19 +1,54 @@
 //! The handle's switches for faults. Each adds a rule; none carries it out.
 
 use super::Portal;
-use super::fault::{Action, Rule, Shape};
+use super::event_fault::EventRule;
+use super::fault::{Action, Aim, Deed, Rule, Shape};
+use super::knobs::Knobs;
 use crate::types::Timestamp;
 use std::time::Duration;
 
 impl Portal {
     /// Adds a fault. The first that matches a request decides; delays add up.
     pub fn fault(&self, rule: Rule) {
-        self.shared().state().faults.add(rule);
+        self.fault_at(rule, Aim::default());
+    }
+
+    /// Adds a fault for requests that are more than a method.
+    pub fn fault_at(&self, rule: Rule, aim: Aim) {
+        self.shared().state().faults.add(rule, aim);
+    }
+
+    /// Throws the dice of probabilities anew.
+    pub fn seed(&self, seed: u64) {
+        self.shared().state().faults.reseed(seed);
+    }
+
+    /// Does something to the portal at once.
+    pub fn apply(&self, deed: &Deed) {
+        let now = self.now();
+        self.shared().state().apply(deed, "127.0.0.1", now);
+    }
+
+    /// The portal as it stood before anything was done to it: alive, paid, unblocked.
+    pub fn restore(&self) {
+        self.shared().state().restore();
+    }
+
+    /// Other switches from now on. The counters keep how they fall and how they release.
+    pub fn set_knobs(&self, knobs: Knobs) {
+        self.shared().state().set_knobs(knobs);
+    }
+
+    /// Lets the event sender do something wrong.
+    pub fn event_fault(&self, rule: EventRule) {
+        self.shared().state().event_faults.add(rule);
     }
 
     /// Ends all faults. Requests that hang already go on hanging.
     pub fn clear_faults(&self) {
-        self.shared().state().faults.clear();
+        let mut state = self.shared().state();
+        state.faults.clear();
+        state.event_faults.clear();
     }
 
     /// Answers 503 to everything for this long, by the portal's clock: `QUERY_LIMIT_EXCEEDED` in JSON, or a page.

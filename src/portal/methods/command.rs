@@ -1,22 +1,22 @@
 //! `imbot.v2.Command.answer`: answers a slash command where it was given, also from outside the chat. Never
 //! recognises a repeat: two calls are two messages.
 
-use super::super::access::{owned_bot, truthy, whole};
+use super::super::access::truthy;
 use super::super::answer::Refusal;
-use super::super::state::{Message, State};
+use super::super::model::Message;
+use super::super::state::State;
 use super::content::Content;
 use super::{Call, Done};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const UNKNOWN: Refusal = Refusal::method("COMMAND_NOT_FOUND", "Command not found");
+pub(super) const UNKNOWN: Refusal = Refusal::method("COMMAND_NOT_FOUND", "Command not found");
 const FAILED: Refusal = Refusal::method("COMMAND_ANSWER_FAILED", "Command answer failed");
 
 pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
-    let bot = owned_bot(state, call.caller, call.params)?;
-    let number = |name: &str| call.params.get(name).and_then(whole);
-    let command = number("commandId").and_then(|id| state.commands.get(&id));
+    let bot = call.bot(state)?;
+    let command = call.int("commandId").and_then(|id| state.commands.get(&id));
     let command = command.filter(|command| command.bot == bot).ok_or(UNKNOWN)?.id;
-    let asked = number("messageId").ok_or(FAILED)?;
+    let asked = call.int("messageId").ok_or(FAILED)?;
     if !state.may_answer(asked, command, call.now) {
         return Err(FAILED);
     }
@@ -26,7 +26,7 @@ pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> 
     if elsewhere {
         return Err(FAILED);
     }
-    let content = Content::of(call, bot, false).map_err(|refusal| match refusal.code {
+    let content = Content::of(call, bot, false, &state.knobs).map_err(|refusal| match refusal.code {
         "EMPTY_MESSAGE" => FAILED,
         _ => refusal,
     })?;
@@ -40,5 +40,5 @@ pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> 
         ..Message::new(chat, if system { 0 } else { bot }, &content.text, call.now)
     };
     let id = state.store(message);
-    Ok(Done::posted(json!({ "result": Value::Bool(true) }), id))
+    Ok(Done::posted(json!({ "result": true }), id, state, call.now))
 }

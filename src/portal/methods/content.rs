@@ -1,6 +1,7 @@
 //! What may stand in a message: text, attachment, keyboard. Checks and normalizes `fields`; stores nothing.
 
 use super::super::answer::Refusal;
+use super::super::knobs::Knobs;
 use super::Call;
 use crate::types::Draft;
 use serde_json::{Map, Value};
@@ -24,13 +25,13 @@ pub(super) struct Content {
 
 impl Content {
     /// The content of a call by this bot. `may_be_blank`: something else than text is posted too.
-    pub(super) fn of(call: &Call<'_>, bot: i64, may_be_blank: bool) -> Result<Self, Refusal> {
+    pub(super) fn of(call: &Call<'_>, bot: i64, may_be_blank: bool, knobs: &Knobs) -> Result<Self, Refusal> {
         let text = match call.field("message") {
             Some(Value::String(text)) => cut(trim(text)),
             None | Some(Value::Null) => String::new(),
             Some(_) => return Err(WRONG_TYPE),
         };
-        let attach = attach(call.field("attach"))?;
+        let attach = attach(call.field("attach"), knobs)?;
         if text.is_empty() && attach.is_none() && !may_be_blank {
             return Err(EMPTY);
         }
@@ -40,11 +41,11 @@ impl Content {
 }
 
 /// What PHP's `trim` takes away.
-fn trim(text: &str) -> &str {
+pub(super) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0B'])
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(Draft::MAX_CHARS) {
         Some((end, _)) => format!("{} (...)", &text[..end]),
         None => text.to_owned(),
@@ -52,13 +53,13 @@ fn cut(text: &str) -> String {
 }
 
 /// `[block, …]` or `{"BLOCKS": [block, …], …}`; a block is an object with one key.
-fn attach(value: Option<&Value>) -> Result<Option<Value>, Refusal> {
+pub(super) fn attach(value: Option<&Value>, knobs: &Knobs) -> Result<Option<Value>, Refusal> {
     let value = match value {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
     };
     if value.to_string().chars().count() > MAX_ATTACH {
-        return Err(OVERSIZE);
+        return Err(if knobs.oversize_is_error { ATTACH } else { OVERSIZE });
     }
     let blocks = match value {
         Value::Array(blocks) => blocks,
@@ -73,7 +74,7 @@ fn attach(value: Option<&Value>) -> Result<Option<Value>, Refusal> {
 }
 
 /// `[button, …]`, `{"BUTTONS": [button, …]}` or either as JSON text; `"N"` and empty mean none.
-fn keyboard(value: Option<&Value>, bot: i64) -> Result<Vec<Value>, Refusal> {
+pub(super) fn keyboard(value: Option<&Value>, bot: i64) -> Result<Vec<Value>, Refusal> {
     let parsed;
     let value = match value {
         None | Some(Value::Null | Value::Bool(false)) => return Ok(Vec::new()),

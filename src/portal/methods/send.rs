@@ -1,16 +1,16 @@
 //! `imbot.v2.Chat.Message.send`: posts a message of a bot, once for each `templateId`.
 
-use super::super::access::{owned_bot, truthy, whole};
+use super::super::access::{truthy, whole};
 use super::super::answer::Refusal;
 use super::super::log::Decision;
-use super::super::state::{Message, State, Template};
+use super::super::model::{Forward, Message};
+use super::super::state::{State, Template};
 use super::content::Content;
 use super::{Call, Done};
 use crate::types::Timestamp;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-pub(super) const DENIED: Refusal = Refusal::method("ACCESS_DENIED", "Access denied");
 const TOO_MANY: Refusal = Refusal::method("TOO_MANY_MESSAGES", "Too many messages to forward");
 const FAILED: Refusal = Refusal::method("SENDING_FAILED", "Message sending failed");
 
@@ -20,26 +20,20 @@ const IN_FLIGHT: Duration = Duration::from_secs(3600);
 const REMEMBERED: Duration = Duration::from_secs(31 * 24 * 3600);
 
 pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
-    let bot = owned_bot(state, call.caller, call.params)?;
-    let chat = state.dialog(bot, &call.dialog()).ok_or(DENIED)?;
-    let inside = state.chats.get(&chat).is_some_and(|chat| chat.members.contains(&bot));
-    if !inside {
-        return Err(DENIED);
-    }
+    let (bot, chat) = call.bot_and_chat(state)?;
     let forwards = call.field("forwardIds").and_then(Value::as_object);
     let forwards = forwards.filter(|forwards| !forwards.is_empty());
-    let content = Content::of(call, bot, forwards.is_some())?;
+    let content = Content::of(call, bot, forwards.is_some(), &state.knobs)?;
     if forwards.is_some_and(|forwards| forwards.len() > 100) {
         return Err(TOO_MANY);
     }
     let system = truthy(call.field("system"));
     let template = call.field("templateId").and_then(Value::as_str);
-    let template = template.filter(|id| !system && is_uuid_v4(id));
+    let template = template.filter(|id| !system && !state.knobs.ignore_template && is_uuid_v4(id));
     if let Some(first) = template.map_or(Ok(None), |id| seen(state, id, call.now))? {
         return Ok(Done {
             result: json!({ "id": first, "uuidMap": [] }),
             decision: Decision::Repeated { message_id: first },
-            posted: None,
         });
     }
     let uuid_map = forward(state, bot, chat, forwards, call.now);
@@ -53,6 +47,7 @@ pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> 
         template: template.map(str::to_owned),
         system,
         reply_to: call.field("replyId").and_then(whole),
+        url_preview: call.field("urlPreview").is_none_or(|value| truthy(Some(value))),
         ..Message::new(chat, if system { 0 } else { bot }, &content.text, call.now)
     };
     let id = state.store(message);
@@ -63,7 +58,12 @@ pub(super) fn call(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> 
         };
         state.templates.insert(template.to_owned(), record);
     }
-    Ok(Done::posted(json!({ "id": id, "uuidMap": uuid_map }), id))
+    Ok(Done::posted(
+        json!({ "id": id, "uuidMap": uuid_map }),
+        id,
+        state,
+        call.now,
+    ))
 }
 
 /// The message that a templateId already has; `SENDING_FAILED` while its first attempt may still be under way.
@@ -84,12 +84,22 @@ fn forward(state: &mut State, bot: i64, chat: i64, forwards: Option<&Map<String,
     let mut copies = Map::new();
     for (uuid, original) in forwards.into_iter().flatten() {
         let original = whole(original).and_then(|id| state.messages.get(&id));
-        if let Some(text) = original.map(|original| original.text.clone()) {
+        if let Some(original) = original.cloned() {
             let copy = Message {
                 bot: Some(bot),
-                ..Message::new(chat, bot, &text, now)
+                attach: original.attach,
+                files: original.files,
+                forward: Some(Forward {
+                    message: original.id,
+                    chat: original.chat,
+                    author: original.author,
+                }),
+                ..Message::new(chat, bot, &original.text, now)
             };
-            copies.insert(uuid.clone(), state.store(copy).into());
+            let id = state.store(copy);
+            let raised = state.raise_message(id, now);
+            state.outgoing.extend(raised);
+            copies.insert(uuid.clone(), id.into());
         }
     }
     if copies.is_empty() { json!([]) } else { copies.into() }

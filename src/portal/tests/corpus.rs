@@ -2,8 +2,9 @@
 
 use super::super::config::{AppSeed, Owner};
 use super::super::event::{Credentials, Happening, Scene, body, install, uninstall};
+use super::super::form::Style;
+use super::super::model::{Bot, Chat, ChatKind, Command, Message, User};
 use super::super::payload::{Site, Tokens};
-use super::super::state::{Bot, Chat, ChatKind, Command, Message, User};
 use crate::types::{Secret, Timestamp};
 use serde_json::json;
 
@@ -27,6 +28,7 @@ fn site() -> Site {
         client_endpoint: "https://acme.bitrix24.com/rest/".to_owned(),
         server_endpoint: "https://oauth.bitrix.info/rest/".to_owned(),
         member_id: "11aa22bb33cc44dd55ee66ff77008899".to_owned(),
+        style: Style::default(),
     }
 }
 
@@ -77,19 +79,13 @@ fn webhook_bot(first_subscription: i64) -> (Bot, Credentials) {
 }
 
 fn bot(id: i64, code: &str, owner: Owner, first_subscription: i64) -> Bot {
-    Bot {
-        id,
-        code: code.to_owned(),
-        owner,
-        webhook_url: None,
-        first_subscription,
-    }
+    Bot::new(id, code, owner, first_subscription)
 }
 
 fn svetlana() -> User {
     User {
         work_position: "Developer".to_owned(),
-        gender: "F",
+        gender: "F".to_owned(),
         departments: vec![1, 5],
         email: "svetlana@example.com".to_owned(),
         ..User::new(27, "Svetlana Ivanova", false)
@@ -97,26 +93,18 @@ fn svetlana() -> User {
 }
 
 fn private(id: i64, bot: i64, user: i64) -> Chat {
-    Chat {
-        id,
-        kind: ChatKind::Private,
-        owner: bot,
-        is_new: false,
-        members: [bot, user].into(),
-    }
+    Chat::new(id, ChatKind::Private, bot, [bot, user].into())
 }
 
 fn group(is_new: bool, color: &str) -> Chat {
+    let kind = ChatKind::Group {
+        name: "Brown Chat #18".to_owned(),
+        color: color.to_owned(),
+        disk_folder: 5357,
+    };
     Chat {
-        id: 1157,
-        kind: ChatKind::Group {
-            name: "Brown Chat #18".to_owned(),
-            color: color.to_owned(),
-            disk_folder: 5357,
-        },
-        owner: 27,
         is_new,
-        members: [27, 456].into(),
+        ..Chat::new(1157, kind, 27, [27, 456].into())
     }
 }
 
@@ -206,11 +194,7 @@ fn a_context_is_the_captured_bytes() {
 
 #[test]
 fn commands_are_the_captured_bytes() {
-    let command = |id, bot, name: &str| Command {
-        id,
-        bot,
-        name: name.to_owned(),
-    };
+    let command = Command::new;
     let typed = message(84370, 1157, 27, "/help topic one");
     let happening = Happening::CommandAdd {
         command: &command(78, 456, "help"),

@@ -32,7 +32,7 @@ async fn the_revision_is_told_to_any_identity_by_post_and_get() {
 #[tokio::test]
 async fn unknown_methods_and_unknown_paths_differ() {
     let portal = start(config()).await;
-    let answer = webhook(&portal, "imbot.v2.Bot.list", &json!({})).await;
+    let answer = webhook(&portal, "imbot.v2.Bot.count", &json!({})).await;
     assert_eq!(answer.refused(), (404, "ERROR_METHOD_NOT_FOUND".to_owned()));
     assert_eq!(answer.json()["error_description"], "Method not found!");
     let root = format!("http://{}", portal.address());

@@ -105,7 +105,7 @@ async fn an_apps_event_brings_tokens_that_work() {
     assert!(has(first(&gone), "event=ONAPPUNINSTALL"));
     assert_eq!(
         oauth(&portal, APP_TOKEN, REVISION, json!({})).await.refused().1,
-        "NO_AUTH_FOUND"
+        "APPLICATION_NOT_FOUND"
     );
     let back = portal.install(470).await.unwrap();
     assert!(has(first(&back), "auth[scope]=imbot+im"));

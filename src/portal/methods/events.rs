@@ -1,0 +1,70 @@
+//! Fetch mode: reading the queue as a bot or as a subscribed user. Nothing is put into the queue here.
+
+use super::super::answer::{Refusal, iso};
+use super::super::queue::{Page, Reader};
+use super::super::standing::has_right;
+use super::super::state::State;
+use super::{Call, Done};
+use serde_json::{Value, json};
+
+const NO_SCOPE: Refusal = Refusal::method("SCOPE_ERROR", "Scope im is required");
+const NO_USER: Refusal = Refusal::method("AUTH_ERROR", "User is not authorized");
+const NOT_SUBSCRIBED: Refusal = Refusal::method("USER_NOT_SUBSCRIBED", "User is not subscribed to events");
+
+pub(super) fn of_bot(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    let bot = call.bot(state)?;
+    let mut readers = vec![Reader::Bot(bot)];
+    if call.flag("withUserEvents") {
+        let user = call.caller.user();
+        if !has_right(call.caller.scope(state), "im") {
+            return Err(NO_SCOPE);
+        }
+        if !state.users.contains_key(&user) {
+            return Err(NO_USER);
+        }
+        if !state.queue.subscribers.contains(&user) {
+            return Err(NOT_SUBSCRIBED);
+        }
+        readers.push(Reader::User(user));
+    }
+    Ok(Done::quiet(page(call, state, &readers)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
+pub(super) fn of_user(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    let user = call.caller.user();
+    if state.queue.subscribers.contains(&user) {
+        return Ok(Done::quiet(page(call, state, &[Reader::User(user)])));
+    }
+    let offset = call.int("offset").unwrap_or(0);
+    Ok(Done::quiet(
+        json!({ "events": [], "nextOffset": offset, "hasMore": false }),
+    ))
+}
+
+fn page(call: &Call<'_>, state: &mut State, readers: &[Reader]) -> Value {
+    let limit = call.int("limit").unwrap_or(100).clamp(1, 1000);
+    let limit = usize::try_from(limit).unwrap_or(100);
+    let Page { events, next, more } = state.queue.read(readers, call.int("offset"), limit, call.now);
+    let events = events.into_iter().map(|(id, queued)| {
+        json!({
+            "eventId": id,
+            "type": queued.event,
+            "date": iso(queued.at),
+            "data": queued.data,
+        })
+    });
+    json!({ "events": events.collect::<Vec<_>>(), "nextOffset": next, "hasMore": more })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
+pub(super) fn subscribe(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    state.queue.subscribers.insert(call.caller.user());
+    Ok(Done::quiet(Value::Bool(true)))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
+pub(super) fn unsubscribe(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    state.queue.subscribers.remove(&call.caller.user());
+    Ok(Done::quiet(Value::Bool(true)))
+}
