@@ -1,5 +1,6 @@
 //! Tests of the room as a whole: a running portal spoken to over HTTP, and its events against captures.
 
+mod catalogue;
 mod corpus;
 mod counter;
 mod faults;
