@@ -8,4 +8,5 @@ mod deploy_files;
 mod house;
 mod nginx;
 mod openapi;
+mod php;
 mod support;

@@ -8,6 +8,7 @@ mod decode;
 mod dev;
 mod letters;
 mod output;
+mod portal;
 mod replay;
 mod resend;
 mod serve;
@@ -55,6 +56,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Server and emulated portal in one process: no account, no configuration.
     Dev(dev::Arguments),
+    /// An emulated portal alone, for bots in any language.
+    Portal(portal::Arguments),
     /// Prints a captured event as normalized JSON. Checks no token.
     Decode(DecodeArguments),
     /// Posts captured events again, byte for byte, in order.
@@ -103,7 +106,10 @@ impl App {
     pub fn run(self) -> ExitCode {
         let environment = Environment::of_process();
         let arguments = Arguments::parse();
-        log(&environment, matches!(arguments.command, Command::Dev(_)));
+        log(
+            &environment,
+            matches!(arguments.command, Command::Dev(_) | Command::Portal(_)),
+        );
         quiet_panics();
         for mistake in self.mistakes() {
             complain(&mistake);
@@ -114,6 +120,7 @@ impl App {
         let code = match arguments.command {
             Command::Serve(arguments) => serve::run(&self, &arguments, &environment),
             Command::Dev(arguments) => dev::run(&self, &arguments),
+            Command::Portal(arguments) => portal::run(&arguments),
             Command::Decode(arguments) => decode_file(&arguments),
             Command::Replay(arguments) => resend::run(&self, arguments, &environment),
             Command::DeadLetters(arguments) => letters::run(&self, &arguments, &environment),

@@ -32,6 +32,7 @@ mod form;
 mod handle;
 mod heard;
 mod knobs;
+mod load;
 mod log;
 mod methods;
 mod model;
