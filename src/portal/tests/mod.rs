@@ -1,9 +1,11 @@
 //! Tests of the room as a whole: a running portal spoken to over HTTP, and its events against captures.
 
+mod batch;
 mod catalogue;
 mod corpus;
 mod counter;
 mod faults;
+mod fetch;
 mod rest;
 mod send;
 mod sending;

@@ -6,10 +6,10 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use std::sync::{Arc, Mutex};
 
-type Heard = Arc<Mutex<Vec<(HeaderMap, String)>>>;
+pub(super) type Heard = Arc<Mutex<Vec<(HeaderMap, String)>>>;
 
 /// A bot's address that keeps what it gets and answers with this status.
-async fn ear(status: StatusCode) -> (String, Heard) {
+pub(super) async fn ear(status: StatusCode) -> (String, Heard) {
     let heard = Heard::default();
     let keep = Arc::clone(&heard);
     let hook = move |headers: HeaderMap, body: Bytes| {
