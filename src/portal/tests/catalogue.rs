@@ -10,6 +10,8 @@ const ERRORS: &str = include_str!("../../../tests/catalogue/system_errors.json")
 /// A portal to which everything came by REST: a fetch bot, a supervisor, a group with people in it.
 pub(super) struct World {
     pub(super) portal: Portal,
+    /// The access token of the application that calls; without one the webhook does.
+    token: Option<String>,
     pub(super) bot: i64,
     pub(super) watcher: i64,
     pub(super) chat: i64,
@@ -17,6 +19,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::of(false).await
+    }
+
+    async fn of(app: bool) -> Self {
         let portal = start(PortalConfig {
             burst: 200,
             control: Some(([127, 0, 0, 1], 0).into()),
@@ -25,29 +31,52 @@ impl World {
         .await;
         portal.add_user(1, "Klaus Weber");
         portal.add_user(28, "John Smith");
-        let bot = registered(&portal, "desk_bot", "bot").await;
-        let watcher = registered(&portal, "watcher", "supervisor").await;
-        let fields = json!({ "title": "Room", "userIds": [1, 27, watcher], "color": "mint" });
-        let made = call(&portal, bot, "Chat.add", json!({ "fields": fields })).await;
-        let chat = made["chat"]["id"].as_i64().unwrap();
-        Self {
+        let token = app.then(|| portal.tokens("local.desk", 1).unwrap().0.expose().to_owned());
+        let mut world = Self {
             portal,
-            bot,
-            watcher,
-            chat,
+            token,
+            bot: 0,
+            watcher: 0,
+            chat: 0,
+        };
+        world.bot = world.registered("desk_bot", "bot").await;
+        world.watcher = world.registered("watcher", "supervisor").await;
+        let fields = json!({ "title": "Room", "userIds": [1, 27, world.watcher], "color": "mint" });
+        let made = world.call("Chat.add", json!({ "fields": fields })).await;
+        world.chat = made["chat"]["id"].as_i64().unwrap();
+        world
+    }
+
+    async fn registered(&self, code: &str, kind: &str) -> i64 {
+        let fields = json!({ "code": code, "botToken": "rest-token", "type": kind, "properties": { "name": code } });
+        let answer = self.plain("imbot.v2.Bot.register", json!({ "fields": fields })).await;
+        answer.result()["bot"]["id"].as_i64().unwrap()
+    }
+
+    /// A call under the identity of this world, its parameters as they are.
+    async fn plain(&self, method: &str, params: Value) -> Answer {
+        match &self.token {
+            Some(token) => oauth(&self.portal, token, method, params).await,
+            None => webhook(&self.portal, method, &params).await,
         }
     }
 
+    async fn asked(&self, bot: i64, method: &str, mut params: Value) -> Answer {
+        params["botId"] = bot.into();
+        params["botToken"] = "rest-token".into();
+        self.plain(&full(method), params).await
+    }
+
     pub(super) async fn call(&self, method: &str, params: Value) -> Value {
-        call(&self.portal, self.bot, method, params).await
+        self.asked(self.bot, method, params).await.result()
     }
 
     async fn watch(&self, method: &str, params: Value) -> Value {
-        call(&self.portal, self.watcher, method, params).await
+        self.asked(self.watcher, method, params).await.result()
     }
 
     pub(super) async fn refused(&self, method: &str, params: Value) -> String {
-        refusal(&self.portal, self.bot, method, params).await
+        self.asked(self.bot, method, params).await.refused().1
     }
 
     pub(super) fn dialog(&self) -> String {
@@ -60,12 +89,6 @@ impl World {
     }
 }
 
-async fn registered(portal: &Portal, code: &str, kind: &str) -> i64 {
-    let fields = json!({ "code": code, "botToken": "rest-token", "type": kind, "properties": { "name": code } });
-    let answer = webhook(portal, "imbot.v2.Bot.register", &json!({ "fields": fields })).await;
-    answer.result()["bot"]["id"].as_i64().unwrap()
-}
-
 fn full(method: &str) -> String {
     let known = method.starts_with("im.") || method.starts_with("imbot.") || method.starts_with("imopenlines.");
     if known {
@@ -73,20 +96,6 @@ fn full(method: &str) -> String {
     } else {
         format!("imbot.v2.{method}")
     }
-}
-
-async fn asked(portal: &Portal, bot: i64, method: &str, mut params: Value) -> Answer {
-    params["botId"] = bot.into();
-    params["botToken"] = "rest-token".into();
-    webhook(portal, &full(method), &params).await
-}
-
-async fn call(portal: &Portal, bot: i64, method: &str, params: Value) -> Value {
-    asked(portal, bot, method, params).await.result()
-}
-
-async fn refusal(portal: &Portal, bot: i64, method: &str, params: Value) -> String {
-    asked(portal, bot, method, params).await.refused().1
 }
 
 /// The parameters with which a method is walked, on a fresh world; called twice with different input.
@@ -157,7 +166,9 @@ async fn calls(world: &World, method: &str) -> Vec<Value> {
             .to_vec(),
         "File.download" => vec![json!({ "fileId": file }); 2],
         "im.v2.File.download" => vec![json!({ "dialogId": dialog, "fileId": file }); 2],
-        "imbot.chat.user.list" => vec![json!({ "CHAT_ID": world.chat, "CLIENT_ID": "rest-token" })],
+        "imbot.chat.user.list" => vec![json!({
+            "CHAT_ID": world.chat, "BOT_ID": world.bot, "CLIENT_ID": "rest-token",
+        })],
         _ => vec![json!({ "dialogId": dialog })],
     }
 }
@@ -226,9 +237,10 @@ fn faults_of(answer: &Value, documented: &Value) -> Vec<String> {
 async fn every_method_answers_as_documented_and_differently_to_different_input() {
     let methods: Vec<Value> = serde_json::from_str(METHODS).unwrap();
     assert_eq!(methods.len(), 40);
-    for method in methods {
+    let both = methods.iter().flat_map(|method| [(method, false), (method, true)]);
+    for (method, app) in both {
         let name = method["name"].as_str().unwrap();
-        let world = World::new().await;
+        let world = World::of(app).await;
         let reads = name.ends_with("Message.get") || name.ends_with("getContext");
         let bot = if reads { world.watcher } else { world.bot };
         if name == "im.v2.Event.get" {
@@ -245,7 +257,7 @@ async fn every_method_answers_as_documented_and_differently_to_different_input()
             if name.ends_with("Bot.register") {
                 params["fields"]["botToken"] = "rest-token".into();
             }
-            let answer = webhook(&world.portal, name, &params).await;
+            let answer = world.plain(name, params).await;
             assert_eq!(answer.status, 200, "{name}: {}", answer.text);
             let faults = faults_of(&answer.result(), &method["result"]);
             assert!(faults.is_empty(), "{name}: {faults:#?}\n{}", answer.text);

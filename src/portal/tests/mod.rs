@@ -2,6 +2,7 @@
 
 mod batch;
 mod catalogue;
+mod control;
 mod corpus;
 mod counter;
 mod faults;
@@ -9,6 +10,7 @@ mod fetch;
 mod rest;
 mod send;
 mod sending;
+mod tokens;
 
 use super::{BotSeed, Portal, PortalConfig};
 use crate::types::{Clock, Timestamp};
