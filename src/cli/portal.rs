@@ -150,13 +150,13 @@ mod tests {
 
     #[test]
     fn arguments_go_over_the_file_and_an_unknown_profile_is_named() {
-        let config = super::config(&parsed("portal --listen 127.0.0.1:0 --profile observed")).unwrap();
-        assert!(config.knobs.invalid_credentials && config.knobs.local_callbacks && config.ticking);
-        assert_eq!(config.listen.port(), 0);
-        let wrong = super::config(&parsed("portal --profile lax")).unwrap_err();
+        let read = config(&parsed("portal --listen 127.0.0.1:0 --profile observed")).unwrap();
+        assert!(read.knobs.invalid_credentials && read.knobs.local_callbacks && read.ticking);
+        assert_eq!(read.listen.port(), 0);
+        let wrong = config(&parsed("portal --profile lax")).unwrap_err();
         assert!(wrong.contains("lax"), "{wrong}");
         assert!(
-            super::config(&parsed("portal --config /no/such/file"))
+            config(&parsed("portal --config /no/such/file"))
                 .unwrap_err()
                 .contains("/no/such/file")
         );
@@ -164,8 +164,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_welcome_has_the_addresses() {
-        let config = super::config(&parsed("portal --listen 127.0.0.1:0 --control 127.0.0.1:0")).unwrap();
-        let portal = Portal::start(config).await.unwrap();
+        let read = config(&parsed("portal --listen 127.0.0.1:0 --control 127.0.0.1:0")).unwrap();
+        let portal = Portal::start(read).await.unwrap();
         let welcome = welcome(&portal);
         assert!(welcome.contains(&portal.incoming_webhook()), "{welcome}");
         assert!(

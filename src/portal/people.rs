@@ -119,7 +119,7 @@ impl Portal {
             let now = self.shared().config.clock.now();
             state
                 .portal
-                .to_hearers(&message, &Happening::MessageUpdate(&message), now)
+                .tell_hearers(&message, &Happening::MessageUpdate(&message), now)
         };
         Ok(self.shared().deliver(events).await)
     }
@@ -136,7 +136,7 @@ impl Portal {
             let now = self.shared().config.clock.now();
             state
                 .portal
-                .to_hearers(&message, &Happening::MessageDelete(message_id), now)
+                .tell_hearers(&message, &Happening::MessageDelete(message_id), now)
         };
         Ok(self.shared().deliver(events).await)
     }

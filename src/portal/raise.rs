@@ -83,7 +83,7 @@ impl State {
             Vec::new()
         };
         if commands.is_empty() {
-            return self.to_hearers(&message, &Happening::MessageAdd(&message), now);
+            return self.tell_hearers(&message, &Happening::MessageAdd(&message), now);
         }
         self.record(&message, Some(message.author), &Happening::MessageAdd(&message), now);
         let mut raised = Vec::new();
@@ -94,7 +94,12 @@ impl State {
     }
 
     /// The events of a message's bots and subscribed users.
-    pub(super) fn to_hearers(&mut self, message: &Message, happening: &Happening<'_>, now: Timestamp) -> Vec<Outgoing> {
+    pub(super) fn tell_hearers(
+        &mut self,
+        message: &Message,
+        happening: &Happening<'_>,
+        now: Timestamp,
+    ) -> Vec<Outgoing> {
         let author = (message.author > 0).then_some(message.author);
         self.record(message, author, happening, now);
         let mut raised = Vec::new();

@@ -35,7 +35,7 @@ pub(super) fn update(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
     }
     message.edited = true;
     state.messages.insert(id, message.clone());
-    let raised = state.to_hearers(&message, &Happening::MessageUpdate(&message), call.now);
+    let raised = state.tell_hearers(&message, &Happening::MessageUpdate(&message), call.now);
     state.outgoing.extend(raised);
     Ok(Done::yes())
 }
@@ -59,7 +59,7 @@ pub(super) fn delete(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
         kept.files.clear();
     }
     if !message.deleted {
-        let raised = state.to_hearers(&message, &Happening::MessageDelete(id), call.now);
+        let raised = state.tell_hearers(&message, &Happening::MessageDelete(id), call.now);
         state.outgoing.extend(raised);
     }
     Ok(Done::yes())

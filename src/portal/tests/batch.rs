@@ -46,7 +46,7 @@ async fn commands_run_in_the_order_written_and_answer_under_their_keys() {
 async fn a_form_counts_its_commands_and_numbers_print_as_lists() {
     let world = World::new().await;
     let url = format!("{}batch", world.portal.incoming_webhook());
-    let body = format!("cmd[]={0}&cmd[]={0}", REVISION);
+    let body = format!("cmd[]={REVISION}&cmd[]={REVISION}");
     let request = client()
         .post(url)
         .header("content-type", "application/x-www-form-urlencoded");

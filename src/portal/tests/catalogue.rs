@@ -108,45 +108,11 @@ async fn calls(world: &World, method: &str) -> Vec<Value> {
     let file = json!({ "dialogId": dialog, "fields": { "name": "a.txt", "content": "SGVsbG8=" } });
     let file = world.call("File.upload", file).await["file"]["id"].clone();
     let short = method.trim_start_matches("imbot.v2.");
+    let found = chat_calls(short, &dialog).or_else(|| message_calls(short, &dialog, message, typed));
+    if let Some(found) = found {
+        return found;
+    }
     match short {
-        "Bot.register" => ["a1", "a2"]
-            .map(|code| json!({ "fields": { "code": code, "properties": { "name": code } } }))
-            .to_vec(),
-        "Bot.update" => vec![
-            json!({ "fields": { "isHidden": true } }),
-            json!({ "fields": { "properties": { "name": "New Name" } } }),
-        ],
-        "Bot.get" => vec![json!({}), json!({ "code": "watcher", "botId": 0 })],
-        "Bot.list" => vec![json!({}), json!({ "limit": 1 })],
-        "Chat.add" => vec![
-            json!({ "fields": { "title": "One", "userIds": [1], "message": "Welcome" } }),
-            json!({ "fields": { "title": "Two", "ownerId": 27 } }),
-        ],
-        "Chat.get" => vec![json!({ "dialogId": dialog }), json!({ "dialogId": "27" })],
-        "Chat.update" => vec![json!({ "dialogId": dialog, "fields": { "title": "Renamed" } })],
-        "Chat.User.add" => vec![json!({ "dialogId": dialog, "userIds": [28, 9999] })],
-        "Chat.User.delete" => vec![json!({ "dialogId": dialog, "userId": 1 })],
-        "Chat.User.list" => vec![json!({ "dialogId": dialog }), json!({ "dialogId": dialog, "limit": 1 })],
-        "Chat.Manager.add" | "Chat.Manager.delete" => vec![json!({ "dialogId": dialog, "userIds": [27] })],
-        "Chat.setOwner" => vec![json!({ "dialogId": dialog, "userId": 27 })],
-        "Chat.Message.send" => vec![
-            json!({ "dialogId": dialog, "fields": { "message": "one" } }),
-            json!({ "dialogId": dialog, "fields": { "forwardIds": { "u-1": message } } }),
-        ],
-        "Chat.Message.update" => vec![json!({ "messageId": message, "fields": { "message": "changed" } })],
-        "Chat.Message.delete" => vec![json!({ "messageId": message })],
-        "Chat.Message.read" => vec![
-            json!({ "dialogId": dialog, "messageId": typed }),
-            json!({ "dialogId": dialog }),
-        ],
-        "Chat.Message.get" => vec![json!({ "messageId": message }), json!({ "messageId": typed })],
-        "Chat.Message.getContext" => vec![
-            json!({ "messageId": message, "range": 1 }),
-            json!({ "messageId": typed, "range": 2 }),
-        ],
-        "Chat.Message.Reaction.add" | "Chat.Message.Reaction.delete" => {
-            vec![json!({ "messageId": typed, "reaction": "like" })]
-        }
         "Command.register" => vec![
             json!({ "fields": { "command": "/one", "title": { "en": "One" } } }),
             json!({ "fields": { "command": "two", "hidden": "Y" } }),
@@ -171,6 +137,56 @@ async fn calls(world: &World, method: &str) -> Vec<Value> {
         })],
         _ => vec![json!({ "dialogId": dialog })],
     }
+}
+
+fn chat_calls(short: &str, dialog: &str) -> Option<Vec<Value>> {
+    Some(match short {
+        "Bot.register" => ["a1", "a2"]
+            .map(|code| json!({ "fields": { "code": code, "properties": { "name": code } } }))
+            .to_vec(),
+        "Bot.update" => vec![
+            json!({ "fields": { "isHidden": true } }),
+            json!({ "fields": { "properties": { "name": "New Name" } } }),
+        ],
+        "Bot.get" => vec![json!({}), json!({ "code": "watcher", "botId": 0 })],
+        "Bot.list" => vec![json!({}), json!({ "limit": 1 })],
+        "Chat.add" => vec![
+            json!({ "fields": { "title": "One", "userIds": [1], "message": "Welcome" } }),
+            json!({ "fields": { "title": "Two", "ownerId": 27 } }),
+        ],
+        "Chat.get" => vec![json!({ "dialogId": dialog }), json!({ "dialogId": "27" })],
+        "Chat.update" => vec![json!({ "dialogId": dialog, "fields": { "title": "Renamed" } })],
+        "Chat.User.add" => vec![json!({ "dialogId": dialog, "userIds": [28, 9999] })],
+        "Chat.User.delete" => vec![json!({ "dialogId": dialog, "userId": 1 })],
+        "Chat.User.list" => vec![json!({ "dialogId": dialog }), json!({ "dialogId": dialog, "limit": 1 })],
+        "Chat.Manager.add" | "Chat.Manager.delete" => vec![json!({ "dialogId": dialog, "userIds": [27] })],
+        "Chat.setOwner" => vec![json!({ "dialogId": dialog, "userId": 27 })],
+        _ => return None,
+    })
+}
+
+fn message_calls(short: &str, dialog: &str, message: i64, typed: i64) -> Option<Vec<Value>> {
+    Some(match short {
+        "Chat.Message.send" => vec![
+            json!({ "dialogId": dialog, "fields": { "message": "one" } }),
+            json!({ "dialogId": dialog, "fields": { "forwardIds": { "u-1": message } } }),
+        ],
+        "Chat.Message.update" => vec![json!({ "messageId": message, "fields": { "message": "changed" } })],
+        "Chat.Message.delete" => vec![json!({ "messageId": message })],
+        "Chat.Message.read" => vec![
+            json!({ "dialogId": dialog, "messageId": typed }),
+            json!({ "dialogId": dialog }),
+        ],
+        "Chat.Message.get" => vec![json!({ "messageId": message }), json!({ "messageId": typed })],
+        "Chat.Message.getContext" => vec![
+            json!({ "messageId": message, "range": 1 }),
+            json!({ "messageId": typed, "range": 2 }),
+        ],
+        "Chat.Message.Reaction.add" | "Chat.Message.Reaction.delete" => {
+            vec![json!({ "messageId": typed, "reaction": "like" })]
+        }
+        _ => return None,
+    })
 }
 
 /// Whether a value has a documented type; an empty map may have come as PHP's empty array.
@@ -311,6 +327,15 @@ async fn changes_of_bots_and_chats_are_seen_in_later_reads() {
     ] {
         assert_eq!(chat["chat"][field], value, "{field}");
     }
+}
+
+#[tokio::test]
+async fn people_leave_chats_and_bots_leave_the_portal() {
+    let world = World::new().await;
+    let dialog = world.dialog();
+    let user = json!({ "dialogId": dialog, "userIds": [28] });
+    world.call("Chat.User.add", user.clone()).await;
+    world.call("Chat.Manager.add", user).await;
     world
         .call("Chat.Manager.delete", json!({ "dialogId": dialog, "userIds": [28] }))
         .await;

@@ -284,3 +284,37 @@ async fn an_xml_answer_is_xml() {
         answer.text
     );
 }
+
+#[tokio::test]
+async fn a_hostile_portal_still_does_what_it_is_asked() {
+    for seed in 0..20 {
+        let portal = start(config().profile(Profile::Hostile(seed))).await;
+        webhook(&portal, SEND, &text("hi")).await.result();
+        assert_eq!(texts(&portal, "27"), ["hi"], "seed {seed}");
+        let sent = portal.say(27, "456", "Hello").await.unwrap();
+        assert!(!sent.body().is_empty(), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_over_a_minute_is_cut_after_its_work_was_done() {
+    let costs = vec![(SEND.to_owned(), Duration::from_secs(61))];
+    for timeout in [false, true] {
+        let mut slow = PortalConfig {
+            costs: costs.clone(),
+            ..config()
+        };
+        slow.knobs.gateway_timeout = timeout;
+        let portal = start(slow).await;
+        let url = format!("{}{SEND}", portal.incoming_webhook());
+        let status = client()
+            .post(url)
+            .json(&text("done"))
+            .send()
+            .await
+            .ok()
+            .map(|answer| answer.status().as_u16());
+        assert_eq!(status, timeout.then_some(504));
+        assert_eq!(texts(&portal, "27"), ["done"]);
+    }
+}

@@ -141,7 +141,7 @@ async fn calls_of_one_bot_are_events_of_another() {
 #[tokio::test]
 async fn a_bot_registered_by_rest_gets_its_events_where_it_said() {
     let world = World::new().await;
-    let (url, heard) = super::sending::ear(axum::http::StatusCode::OK).await;
+    let (url, heard) = sending::ear(axum::http::StatusCode::OK).await;
     let hooked = world
         .register("hooked", json!({ "eventMode": "webhook", "webhookUrl": url }))
         .await;
@@ -234,7 +234,7 @@ async fn the_bot_of_a_line_serves_its_guest_until_it_hands_over() {
 #[tokio::test]
 async fn rotation_changes_the_owner_and_the_proof_at_once() {
     let world = World::new().await;
-    let (url, _) = super::sending::ear(axum::http::StatusCode::OK).await;
+    let (url, _) = sending::ear(axum::http::StatusCode::OK).await;
     let hooked = world
         .register("hooked", json!({ "eventMode": "webhook", "webhookUrl": url }))
         .await;
@@ -262,4 +262,34 @@ async fn rotation_changes_the_owner_and_the_proof_at_once() {
     assert_eq!(old.refused().1, "BOT_OWNERSHIP_ERROR");
     let sent = world.portal.say(27, &hooked.to_string(), "hi").await.unwrap();
     assert!(String::from_utf8_lossy(sent.body()).contains("application_token%5D=customnew-token"));
+}
+
+#[tokio::test]
+async fn a_slow_handler_gets_its_next_event_after_a_pause() {
+    let portal = start(config()).await;
+    let clock = portal.clock().clone();
+    let app = axum::Router::new().route(
+        "/",
+        axum::routing::post(move || {
+            clock.advance(Duration::from_secs(6));
+            std::future::ready("late")
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    portal.set_webhook_url(456, &url).unwrap();
+    let first = portal.say(27, "456", "one").await.unwrap();
+    assert_eq!(first.deliveries[0].took, Duration::from_secs(6));
+    let waiting = tokio::spawn({
+        let portal = portal.clone();
+        async move { portal.say(27, "456", "two").await.unwrap() }
+    });
+    pass(&portal, Duration::from_millis(4999));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!waiting.is_finished() && portal.deliveries().len() == 1);
+    pass(&portal, Duration::from_millis(1));
+    assert_eq!(waiting.await.unwrap().status(), Some(200));
 }
