@@ -7,6 +7,7 @@ mod corpus;
 mod counter;
 mod faults;
 mod fetch;
+mod refusals;
 mod rest;
 mod send;
 mod sending;
