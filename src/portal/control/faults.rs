@@ -10,6 +10,13 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+/// Every action, for who got one wrong and for the listing.
+pub(super) const ACTIONS: &str = "an error by its name, {error, status?, html?}, {status, body?, headers?, content_type?}, \
+    {delay_ms}, {slow_body: ms}, hang, reset_before, reset_after_execute, truncate_json, wrong_content_type, gzip, \
+    expire_token_now, {rename_portal: host}, delete_portal, {uninstall_app: client_id}, {end_payment: client_id}, \
+    {allow_users: {app, users}}, {delete_bot: id}, {kick_bot_from_chat: {bot, chat}}, {revoke_scope: right}, \
+    block_overload, end_plan, require_tls, drain_rate_limit, reset_rate_limit or {fill_operating: {method, seconds}}";
+
 pub(super) async fn list(State(portal): State<Portal>) -> Told {
     let state = portal.shared().state();
     let rules = state.faults.list();
@@ -62,7 +69,7 @@ fn action(value: &Value) -> Result<Action, Wrong> {
     if let Some(name) = value.as_str() {
         return named(name)
             .or_else(|| deed(&json!({ name: true })).ok().map(Action::Do))
-            .ok_or_else(|| Wrong(format!("no action `{name}`; see the list in the documentation")));
+            .ok_or_else(|| Wrong(format!("no action `{name}`: expected {ACTIONS}")));
     }
     let milliseconds = |name: &str| duration(&value[name], 0.001);
     if let Some(delay) = milliseconds("delay_ms") {
@@ -164,7 +171,7 @@ fn deed(value: &Value) -> Result<Deed, Wrong> {
             method: with["method"].as_str().ok_or_else(bad)?.to_owned(),
             time: duration(&with["seconds"], 1.0).ok_or_else(bad)?,
         },
-        other => return Err(Wrong(format!("no action `{other}`"))),
+        other => return Err(Wrong(format!("no action `{other}`: expected {ACTIONS}"))),
     })
 }
 

@@ -23,6 +23,7 @@ pub(super) async fn serve(listener: TcpListener, portal: Portal, stop: Cancellat
 
 fn router(portal: Portal) -> Router {
     let routes = Router::new()
+        .route("/", get(listing))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/events/faults", post(faults::add_event_fault))
         .route("/do", post(faults::act))
@@ -52,7 +53,48 @@ fn router(portal: Portal) -> Router {
         .route("/update", post(acts::update))
         .route("/token", post(acts::token))
         .route("/code", post(acts::code));
-    Router::new().nest("/_mock", routes).with_state(portal)
+    Router::new()
+        .route("/_mock/", get(listing))
+        .nest("/_mock", routes)
+        .with_state(portal)
+}
+
+/// What can be asked, for people with nothing but curl.
+async fn listing() -> Told {
+    told(json!({
+        "POST /_mock/faults": "{match: {method?, portal?, identity?, nth?, every?, probability?, in_batch?}, times?, action}, \
+            or a list of these; GET lists, DELETE clears",
+        "action": faults::ACTIONS,
+        "POST /_mock/do": "{action}: done at once",
+        "POST /_mock/events/faults": "{fault: duplicate | reorder | wrong_token | missing_auth | unknown_event | large_text | \
+            wrong_content_type | {delay_ms} | {slow_send_ms}, event?, times?}",
+        "POST /_mock/profile": "{profile: strict | observed | hostile, seed?}",
+        "POST /_mock/seed": "{seed}",
+        "POST /_mock/restore": "undoes what was done to the portal",
+        "POST /_mock/reset": "everything as at the start",
+        "POST /_mock/clock": "{advance_s}; GET tells the time",
+        "POST /_mock/say": "{user, dialog, text}",
+        "POST /_mock/command": "{user, dialog, command, params?}",
+        "POST /_mock/press": "{user, message, button}",
+        "POST /_mock/react": "{user, message, reaction, action?: add | delete}",
+        "POST /_mock/edit": "{message, text}",
+        "POST /_mock/delete": "{message}",
+        "POST /_mock/join": "{user, bot, dialog}",
+        "POST /_mock/context": "{user, bot, context}",
+        "POST /_mock/burst": "{dialog, count, text?, first_user?}",
+        "POST /_mock/user": "{id, name}",
+        "POST /_mock/chat": "{id, members}",
+        "POST /_mock/line": "{chat, guest, bot}",
+        "POST /_mock/install": "{bot} or {app, secret?, application_token?, scope?, handler?}",
+        "POST /_mock/uninstall": "{bot}",
+        "POST /_mock/update": "{bot, application_token}",
+        "POST /_mock/token": "{app, user}",
+        "POST /_mock/code": "{app, user}",
+        "GET /_mock/log": "?method=",
+        "GET /_mock/messages": "?chat= or ?dialog=",
+        "GET /_mock/deliveries": "every event sent",
+        "GET /_mock/state": "bots, users, chats",
+    }))
 }
 
 /// Why the control API did not do it: a text for the person who asked.

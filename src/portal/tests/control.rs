@@ -88,6 +88,53 @@ async fn people_act_and_what_happened_is_shown() {
 }
 
 #[tokio::test]
+async fn the_sender_does_wrong_what_it_is_told() {
+    let desk = Desk::new().await;
+    for (fault, count) in [
+        (json!("duplicate"), 2),
+        (json!("reorder"), 0),
+        (json!("wrong_token"), 2),
+    ] {
+        desk.post("events/faults", json!({ "fault": fault, "times": 1 })).await;
+        let said = desk
+            .post("say", json!({ "user": 27, "dialog": "456", "text": "x" }))
+            .await;
+        // What was held back goes out after the next event.
+        assert_eq!(said["deliveries"].as_array().unwrap().len(), count, "{fault}");
+    }
+    let last = desk.get("deliveries").await;
+    let bodies: Vec<&str> = last
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["body"].as_str().unwrap())
+        .collect();
+    assert_eq!(bodies.iter().filter(|body| body.contains("nobodys-token")).count(), 1);
+}
+
+#[tokio::test]
+async fn every_route_of_the_listing_is_there() {
+    let desk = Desk::new().await;
+    let listing = desk.get("").await;
+    for name in listing
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| name.contains("/_mock/"))
+    {
+        let (verb, path) = name.split_once(' ').unwrap();
+        let url = format!("{}{}", desk.base, path.trim_start_matches("/_mock/"));
+        let request = if verb == "GET" {
+            client().get(url)
+        } else {
+            client().post(url)
+        };
+        let status = request.send().await.unwrap().status().as_u16();
+        assert!(status == 200 || status == 400, "{name}: {status}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_missing_or_unknown_is_named() {
     let desk = Desk::new().await;
     for (path, body, named) in [
