@@ -97,6 +97,13 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
         running.admin
     );
     for portal in &settings.portals {
+        if portal.allow_insecure {
+            tracing::warn!(
+                portal = portal.name,
+                "portal {}: http and private addresses are allowed",
+                portal.name
+            );
+        }
         for bot in &portal.bots {
             let url = bot.event_url.as_deref().unwrap_or("not configured");
             tracing::info!(
@@ -113,12 +120,14 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     }
     match settings.server.ack {
         Ack::Durable => {
-            tracing::info!("ack = durable: 200 means the event is on disk; a crash or power cut loses none")
+            tracing::info!("ack = durable: 200 means on disk; a crash or a power cut loses no event");
         }
         Ack::Written => {
-            tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events")
+            tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events");
         }
-        Ack::Memory => tracing::warn!("ack = memory: any crash may lose acknowledged events"),
+        Ack::Memory => {
+            tracing::warn!("ack = memory: any crash may lose acknowledged events");
+        }
     }
     if !dispatching {
         tracing::warn!("--accept-only: events are stored, no handler runs, nothing is sent");
