@@ -1,1 +1,3 @@
 //! The operator: one file a subcommand.
+
+mod decode;

@@ -99,7 +99,8 @@ impl Known {
     }
 }
 
-/// A name as it is kept for people: at most 64 bytes, whole characters.
-pub(super) fn shown(name: &str) -> &str {
-    &name[..name.floor_char_boundary(64)]
+/// A name as it is kept for people: at most 64 bytes, whole characters, nothing that moves a terminal's cursor.
+pub(super) fn shown(name: &str) -> String {
+    let whole = name.replace(char::is_control, "?");
+    whole[..whole.floor_char_boundary(64)].to_owned()
 }
