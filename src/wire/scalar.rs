@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn scalars_accept_what_php_writes() {
+    fn integers_are_decimal_and_within_64_bits() {
         let one = |value: &str| format!("v={value}");
         for (value, int) in [
             ("0", Some(0)),
@@ -191,6 +191,11 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn flags_and_texts_accept_what_php_writes() {
+        let one = |value: &str| format!("v={value}");
         for (value, flag) in [
             ("1", Some(true)),
             ("Y", Some(true)),

@@ -2,7 +2,7 @@
 // `wire`, `event` and `is_credential` into scope: no panic, a label that agrees with the event, and a kept body that
 // reads to the same tree without the credentials.
 
-pub fn check(body: &[u8]) {
+fn check(body: &[u8]) {
     for json in [false, true] {
         let Ok(tree) = wire::parse(body, json, &wire::Limits::default()) else {
             continue;
