@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use super::commit::{Commit, Place, Verdict};
-use super::queue::{INBOX, Row};
+use super::lanes::Move;
 use super::records::{Completion, DeadQueue, Enqueued, Format, Memory, NewEvent, STORE_FULL, Settled};
 use crate::types::{EventId, PortalId};
 use rusqlite::{OptionalExtension, params};
@@ -47,16 +47,13 @@ impl Commit<'_> {
                 token,
                 event.body
             ])?;
-        let row = Row {
+        self.moves[0].push(Move::Push {
             lane: event.lane,
-            id,
             portal: event.portal.0,
-            now: self.now.0,
-        };
-        INBOX.push(self.conn, self.tally, row)?;
+            id,
+        });
         self.tally.accepted += 1;
         self.tally.events += 1;
-        self.changed[0] = true;
         Ok(Ok(Enqueued::Stored(EventId(id))))
     }
 
@@ -137,9 +134,10 @@ impl Commit<'_> {
 
     pub(super) fn remove_event(&mut self, place: &Place, id: EventId) -> rusqlite::Result<()> {
         self.conn.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id.0])?;
-        INBOX.remove(self.conn, self.tally, self.row(place, id.0))?;
+        self.forget_failures(id.0)?;
         self.tally.events -= 1;
-        self.changed[0] = true;
+        let lane = place.lane;
+        self.moves[0].push(Move::Remove { lane, id: id.0 });
         Ok(())
     }
 }

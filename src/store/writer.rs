@@ -4,13 +4,14 @@
 use super::commit::{Burial, Commit, Verdict};
 use super::inbox::weight;
 use super::keeper::{Keeper, Sweep};
+use super::lanes::Move;
 use super::lock::Lock;
 use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewCall, NewEvent, Retry};
 use super::schema::PAGE;
 use super::seal::Seal;
 use super::tally::Tally;
 use super::{Limits, Shared, StoreError};
-use crate::types::{CallId, Clock, EventId, PortalId};
+use crate::types::{CallId, Clock, EventId, PortalId, Timestamp};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -126,8 +127,8 @@ impl Writer {
     fn commit(&mut self, waiting: &mut impl Iterator<Item = Op>, stopping: &mut Vec<oneshot::Sender<()>>) {
         let mut answers = Vec::new();
         match self.group(waiting, &mut answers, stopping) {
-            Ok(changed) => {
-                self.shared.publish(self.tally, changed);
+            Ok((now, moves)) => {
+                self.shared.publish(self.tally, &moves, now);
                 for answer in answers {
                     // Who asked may have gone; the write stands.
                     match answer {
@@ -155,7 +156,7 @@ impl Writer {
         waiting: &mut impl Iterator<Item = Op>,
         answers: &mut Vec<Answer>,
         stopping: &mut Vec<oneshot::Sender<()>>,
-    ) -> rusqlite::Result<[bool; 2]> {
+    ) -> rusqlite::Result<(Timestamp, [Vec<Move>; 2])> {
         run(&self.conn, "BEGIN IMMEDIATE")?;
         let mut commit = Commit {
             conn: &self.conn,
@@ -164,7 +165,7 @@ impl Writer {
             limits: self.limits,
             now: self.clock.now(),
             used: self.shared.used.load(Ordering::Relaxed),
-            changed: [false; 2],
+            moves: [Vec::new(), Vec::new()],
         };
         let (mut bytes, mut count) = (0, 0);
         while bytes < GROUP_BYTES && count < GROUP {
@@ -193,12 +194,12 @@ impl Writer {
                 Op::Stop(reply) => stopping.push(reply),
             }
         }
-        let changed = commit.changed;
+        let (now, moves) = (commit.now, commit.moves);
         self.tally.save(&self.conn)?;
         let used = used(&self.conn)?;
         run(&self.conn, "COMMIT")?;
         self.shared.used.store(used, Ordering::Relaxed);
-        Ok(changed)
+        Ok((now, moves))
     }
 }
 
