@@ -75,6 +75,7 @@ pub(crate) struct Claim<T> {
     /// At most the asked number, at most one a lane, portals taking turns.
     pub(crate) items: Vec<T>,
     /// When the next waiting row of the asked portals becomes ready, if it is later than now. Busy lanes do not count.
+    /// Not looked for (`None`) when the claim found all it was asked for: then there may be more to claim at once.
     pub(crate) next_due: Option<Timestamp>,
 }
 
@@ -165,6 +166,15 @@ pub(crate) struct ClaimedCall {
     pub(crate) first_failed: Option<Timestamp>,
 }
 
+/// Reason of a call that grew too old. Giving it up is not an attempt, so its dead letter counts one less.
+pub(crate) const EXPIRED: &str = "expired";
+
+/// Reason of a call that had a `started` record and no end when the store was opened.
+pub(crate) const CRASHED: &str = "crashed_while_sending";
+
+/// Reason of the gap that a full store leaves.
+pub(crate) const STORE_FULL: &str = "store_full";
+
 /// The four queues of the dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DeadQueue {
@@ -176,6 +186,26 @@ pub(crate) enum DeadQueue {
     Unknown,
     /// Authentic events that cannot be read.
     Quarantine,
+}
+
+impl DeadQueue {
+    /// In the order of [`Counts::letters`].
+    pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Calls, Self::Unknown, Self::Quarantine];
+
+    /// Its place in [`ALL`](Self::ALL), and how the store writes it.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Self::Events => 0,
+            Self::Calls => 1,
+            Self::Unknown => 2,
+            Self::Quarantine => 3,
+        }
+    }
+
+    /// The name operators use: `events`, `calls`, `unknown`, `quarantine`.
+    pub(crate) fn as_str(self) -> &'static str {
+        ["events", "calls", "unknown", "quarantine"][self.index()]
+    }
 }
 
 /// Something that was given up, and why. Contains no credential.
@@ -193,6 +223,7 @@ pub(crate) struct DeadLetter {
     pub(crate) reason: String,
     /// For people; no message text, no credential.
     pub(crate) detail: String,
+    /// Attempts made, the last one included.
     pub(crate) attempts: u32,
     /// The event's number, or the call's.
     pub(crate) origin: i64,
@@ -221,4 +252,14 @@ pub(crate) struct Counts {
     pub(crate) letters: [u64; 4],
     /// Size of the store folder in bytes.
     pub(crate) bytes: u64,
+}
+
+/// Events that were refused, so that Bitrix24 will not send them again: one record a portal and reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) portal: PortalId,
+    pub(crate) reason: String,
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+    pub(crate) count: u64,
 }

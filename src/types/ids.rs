@@ -89,6 +89,11 @@ impl TemplateId {
         Self(text)
     }
 
+    /// An id that was derived before and has been kept since.
+    pub(crate) fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text as it goes over the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,162 @@
+//! The tables, their version, and how each connection is set up. The only place that creates anything.
+
+use super::{Ack, OpenError};
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Raised with each change of the tables; `migrate` then learns the way from the version before.
+pub(super) const VERSION: i64 = 1;
+
+const FILE: &str = "imbot.db";
+
+/// Bytes of a page: with 4 KiB, two thirds of the file would be waste around 2.5 KB bodies.
+pub(super) const PAGE: u32 = 8192;
+
+/// Inbox (`event`) and outbox (`call`) are appended at one end and mostly deleted at the other, so a commit touches few
+/// pages whatever the backlog. `*_queue` is what opening reads to know who waits, without the bodies. Both number
+/// their rows from one counter, so `failed` serves both.
+const TABLES: &str = "
+CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE tally(
+  one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL,
+  accepted INTEGER NOT NULL, done INTEGER NOT NULL, ignored INTEGER NOT NULL, dead INTEGER NOT NULL,
+  delivered INTEGER NOT NULL, pending_events INTEGER NOT NULL, pending_calls INTEGER NOT NULL,
+  dead_events INTEGER NOT NULL, dead_calls INTEGER NOT NULL, dead_unknown INTEGER NOT NULL,
+  dead_quarantine INTEGER NOT NULL);
+INSERT INTO tally VALUES(1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+CREATE TABLE portal(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, member_id TEXT);
+CREATE TABLE seen(key BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, portal INTEGER NOT NULL, bot INTEGER NOT NULL,
+  received INTEGER NOT NULL, format INTEGER NOT NULL, dialog TEXT NOT NULL, name TEXT NOT NULL,
+  key BLOB, token BLOB, body BLOB NOT NULL);
+CREATE INDEX event_queue ON event(id, lane, portal);
+CREATE INDEX event_token ON event(portal, bot) WHERE token IS NOT NULL;
+CREATE TABLE call(
+  id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, portal INTEGER NOT NULL, bot INTEGER NOT NULL,
+  received INTEGER NOT NULL, expires INTEGER NOT NULL, event INTEGER, identity INTEGER NOT NULL,
+  unknown INTEGER NOT NULL, dialog TEXT NOT NULL, method TEXT NOT NULL, template TEXT, token BLOB,
+  params TEXT NOT NULL);
+CREATE INDEX call_queue ON call(id, lane, portal);
+CREATE INDEX call_token ON call(portal, bot) WHERE token IS NOT NULL;
+CREATE TABLE started(call INTEGER PRIMARY KEY);
+CREATE TABLE failed(
+  id INTEGER PRIMARY KEY, due INTEGER NOT NULL, hold_until INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  first_failed INTEGER NOT NULL);
+CREATE TABLE memory(
+  portal INTEGER, bot INTEGER, dialog TEXT, value TEXT NOT NULL, PRIMARY KEY(portal, bot, dialog)) WITHOUT ROWID;
+CREATE TABLE dead(
+  id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, at INTEGER NOT NULL, portal INTEGER NOT NULL,
+  bot INTEGER NOT NULL, dialog TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  attempts INTEGER NOT NULL, origin INTEGER NOT NULL, received INTEGER NOT NULL, format INTEGER NOT NULL,
+  body BLOB NOT NULL);
+CREATE INDEX dead_queue ON dead(queue);
+CREATE TABLE gap(
+  portal INTEGER, reason TEXT, first INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY(portal, reason)) WITHOUT ROWID;
+";
+
+/// Makes the folder, for its owner's eyes only.
+pub(super) fn folder(path: &Path) -> Result<(), OpenError> {
+    let io = |what, source| OpenError::Io {
+        what,
+        path: path.to_owned(),
+        source,
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(path).map_err(|e| io("create the store folder", e))?;
+    fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(|e| io("close to others the store folder", e))
+}
+
+/// The connection that writes; creates or migrates the tables.
+pub(super) fn writer(folder: &Path, ack: Ack) -> Result<Connection, OpenError> {
+    // SQLite gives its log the mode of the database file, so that file is made first, by us.
+    let path = folder.join(FILE);
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&path);
+    if let Err(source) = made
+        && source.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(OpenError::Io {
+            what: "create",
+            path,
+            source,
+        });
+    }
+    let sql = |source| OpenError::Sqlite {
+        folder: folder.to_owned(),
+        source,
+    };
+    let conn = connect(folder, -8192).map_err(sql)?;
+    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    if found > VERSION {
+        return Err(newer(folder, &conn, found));
+    }
+    migrate(&conn, found).map_err(sql)?;
+    conn.pragma_update(None, "synchronous", if ack == Ack::Durable { "FULL" } else { "NORMAL" })
+        .map_err(sql)?;
+    Ok(conn)
+}
+
+/// A connection for reading.
+pub(super) fn reader(folder: &Path) -> rusqlite::Result<Connection> {
+    connect(folder, -8192)
+}
+
+/// A connection for checkpoints, which bypass the page cache.
+pub(super) fn checkpointer(folder: &Path) -> rusqlite::Result<Connection> {
+    connect(folder, -64)
+}
+
+/// Size of the database and its log on disk.
+pub(super) fn bytes(folder: &Path) -> u64 {
+    let size = |name: &str| fs::metadata(folder.join(name)).map_or(0, |file| file.len());
+    size(FILE) + size(&format!("{FILE}-wal"))
+}
+
+fn connect(folder: &Path, cache: i64) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(folder.join(FILE), flags)?;
+    // Page size and vacuum mode only count before the first table; on an existing file they change nothing.
+    conn.pragma_update(None, "page_size", PAGE)?;
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    // Zeroes deleted content where that costs no extra write.
+    conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
+    conn.pragma_update(None, "foreign_keys", false)?;
+    conn.pragma_update(None, "cache_size", cache)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.busy_timeout(std::time::Duration::from_secs(5))?;
+    Ok(conn)
+}
+
+fn migrate(conn: &Connection, found: i64) -> rusqlite::Result<()> {
+    if found == VERSION {
+        return Ok(());
+    }
+    let mut salt = [0_u8; 16];
+    getrandom::fill(&mut salt).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+    let tx = conn.unchecked_transaction()?;
+    tx.execute_batch(TABLES)?;
+    tx.execute("INSERT INTO meta VALUES('salt', ?1)", [&salt[..]])?;
+    tx.execute("INSERT INTO meta VALUES('needs', ?1)", [env!("CARGO_PKG_VERSION")])?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
+}
+
+fn newer(folder: &Path, conn: &Connection, found: i64) -> OpenError {
+    let needs = conn.query_row("SELECT value FROM meta WHERE name = 'needs'", [], |row| row.get(0));
+    OpenError::Newer {
+        folder: folder.to_owned(),
+        found,
+        known: VERSION,
+        needs: needs.unwrap_or_else(|_| "of a later version".to_owned()),
+    }
+}

@@ -1,0 +1,271 @@
+//! The one thread that writes. It commits at once when idle and takes all that waited during a commit as the next
+//! group; nobody is answered before the commit that carries their operation. After a failed write it writes no more.
+
+use super::commit::{Burial, Commit, Verdict};
+use super::inbox::weight;
+use super::keeper::{Keeper, Sweep};
+use super::lanes::Move;
+use super::lock::Lock;
+use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewCall, NewEvent, Retry};
+use super::schema::PAGE;
+use super::seal::Seal;
+use super::tally::Tally;
+use super::{Limits, Shared, StoreError};
+use crate::types::{CallId, Clock, EventId, PortalId, Timestamp};
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// Most operations of a group, and the room of the channel to the writer.
+pub(super) const GROUP: usize = 4096;
+
+/// Most bytes of a group.
+const GROUP_BYTES: u64 = 4 << 20;
+
+/// Something to be written.
+#[derive(Debug)]
+pub(super) enum Op {
+    Enqueue {
+        event: NewEvent,
+        /// Not there in ack mode `memory`: the caller has been answered.
+        reply: Option<oneshot::Sender<Result<Enqueued, StoreError>>>,
+        /// Bounds the bytes on their way to the writer.
+        room: OwnedSemaphorePermit,
+    },
+    Change {
+        change: Change,
+        reply: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Portals by name, new ones numbered.
+    Portals(Vec<String>, std::sync::mpsc::Sender<Vec<PortalId>>),
+    /// Every second: housekeeping, a slice at a time.
+    Tick,
+    /// Write what was taken, then end.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What happens to things in the store.
+#[derive(Debug)]
+pub(super) enum Change {
+    CompleteEvent(Box<Completion>),
+    RetryEvent(EventId, Retry),
+    BuryEvent(EventId, String, String),
+    QueueCalls(Vec<NewCall>),
+    CallStarted(CallId),
+    CompleteCall(CallId),
+    RetryCall(CallId, Retry),
+    BuryCall(CallId, DeadQueue, String, String),
+    PinMember(PortalId, String),
+    Gap(PortalId, String),
+    /// A statement of a test's own, to provoke failures.
+    #[cfg(test)]
+    Sql(&'static str),
+}
+
+/// An answer kept back until the commit.
+enum Answer {
+    Enqueued(oneshot::Sender<Result<Enqueued, StoreError>>, Result<Enqueued, StoreError>),
+    Changed(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
+    Portals(std::sync::mpsc::Sender<Vec<PortalId>>, Vec<PortalId>),
+}
+
+/// The writer's own things.
+pub(super) struct Writer {
+    pub(super) conn: Connection,
+    pub(super) tally: Tally,
+    pub(super) seal: Arc<Seal>,
+    pub(super) limits: Limits,
+    pub(super) clock: Clock,
+    pub(super) ops: mpsc::Receiver<Op>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) keeper: Keeper,
+    /// Pages in the write-ahead log, as the last commit left it.
+    pub(super) log_pages: Arc<AtomicU32>,
+    pub(super) sweep: Sweep,
+    /// Held as long as anything can be written.
+    pub(super) lock: Arc<Lock>,
+}
+
+impl Writer {
+    /// Until the store is closed or dropped.
+    pub(super) fn run(mut self) {
+        let mut waiting = Vec::new();
+        let mut stopping = Vec::new();
+        while self.ops.blocking_recv_many(&mut waiting, GROUP) > 0 {
+            let mut group = waiting.drain(..).peekable();
+            while group.peek().is_some() {
+                if *self.shared.failed.borrow() {
+                    // Dropping an operation drops its reply, which reads as "failed".
+                    stopping.extend(group.by_ref().filter_map(stop_reply));
+                } else {
+                    self.commit(&mut group, &mut stopping);
+                }
+            }
+            drop(group);
+            if !stopping.is_empty() {
+                // What is in the channel still gets written; nothing more gets in.
+                self.ops.close();
+            }
+        }
+        let Self {
+            conn, keeper, lock, ..
+        } = self;
+        keeper.stop();
+        if !*self.shared.failed.borrow() {
+            // A log that stays behind is not lost: the next opening reads it.
+            let _ = super::keeper::checkpoint(&conn, "TRUNCATE");
+        }
+        drop(conn);
+        drop(lock);
+        for reply in stopping {
+            let _ = reply.send(());
+        }
+    }
+
+    /// Writes as many operations of `waiting` as make a group.
+    fn commit(&mut self, waiting: &mut impl Iterator<Item = Op>, stopping: &mut Vec<oneshot::Sender<()>>) {
+        let mut answers = Vec::new();
+        match self.group(waiting, &mut answers, stopping) {
+            Ok((now, moves)) => {
+                self.shared.publish(self.tally, &moves, now);
+                for answer in answers {
+                    // Who asked may have gone; the write stands.
+                    match answer {
+                        Answer::Enqueued(reply, answer) => drop(reply.send(answer)),
+                        Answer::Changed(reply, answer) => drop(reply.send(answer)),
+                        Answer::Portals(reply, ids) => drop(reply.send(ids)),
+                    }
+                }
+                self.keeper.after_commit(&self.conn, self.log_pages.load(Ordering::Relaxed));
+            }
+            Err(e) => {
+                // After a failed flush the kernel may call the next one good, so there is no second try.
+                tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; restart to read it again");
+                let _ = self.conn.execute_batch("ROLLBACK");
+                self.shared.failed.send_replace(true);
+                drop(answers);
+            }
+        }
+    }
+
+    /// `answers` gets every reply of the group, also of one that fails: they must not be dropped before the failure is
+    /// known to those who wait.
+    fn group(
+        &mut self,
+        waiting: &mut impl Iterator<Item = Op>,
+        answers: &mut Vec<Answer>,
+        stopping: &mut Vec<oneshot::Sender<()>>,
+    ) -> rusqlite::Result<(Timestamp, [Vec<Move>; 2])> {
+        run(&self.conn, "BEGIN IMMEDIATE")?;
+        let mut commit = Commit {
+            conn: &self.conn,
+            tally: &mut self.tally,
+            seal: &self.seal,
+            limits: self.limits,
+            now: self.clock.now(),
+            used: self.shared.used.load(Ordering::Relaxed),
+            moves: [Vec::new(), Vec::new()],
+        };
+        let (mut bytes, mut count) = (0, 0);
+        while bytes < GROUP_BYTES && count < GROUP {
+            let Some(op) = waiting.next() else { break };
+            count += 1;
+            match op {
+                Op::Enqueue { event, reply, room } => {
+                    bytes += weight(&event);
+                    let answer = commit.enqueue(&event);
+                    drop(room);
+                    answers.extend(reply.map(|reply| Answer::Enqueued(reply, settled(&answer))));
+                    answer?.ok();
+                }
+                Op::Change { change, reply } => {
+                    bytes += change.weight();
+                    let answer = commit.change(&change);
+                    answers.push(Answer::Changed(reply, settled(&answer)));
+                    answer?.ok();
+                }
+                Op::Portals(names, reply) => {
+                    let ids = commit.portals(&names);
+                    answers.push(Answer::Portals(reply, ids.as_ref().cloned().unwrap_or_default()));
+                    ids?;
+                }
+                Op::Tick => self.sweep.slice(commit.conn, commit.now)?,
+                Op::Stop(reply) => stopping.push(reply),
+            }
+        }
+        let (now, moves) = (commit.now, commit.moves);
+        self.tally.save(&self.conn)?;
+        let used = used(&self.conn)?;
+        run(&self.conn, "COMMIT")?;
+        self.shared.used.store(used, Ordering::Relaxed);
+        Ok((now, moves))
+    }
+}
+
+impl Commit<'_> {
+    fn change(&mut self, change: &Change) -> Verdict<()> {
+        match change {
+            Change::CompleteEvent(end) => self.complete_event(end),
+            Change::RetryEvent(id, retry) => self.retry_event(*id, retry),
+            Change::BuryEvent(id, reason, detail) => self.bury_event(*id, reason, detail),
+            Change::QueueCalls(calls) => calls.iter().try_for_each(|call| self.queue_call(call)).map(Ok),
+            Change::CallStarted(id) => self.call_started(*id),
+            Change::CompleteCall(id) => self.complete_call(*id),
+            Change::RetryCall(id, retry) => self.retry_call(*id, retry),
+            Change::BuryCall(id, queue, reason, detail) => {
+                let burial = Burial {
+                    queue: *queue,
+                    reason,
+                    detail,
+                    attempted: reason != EXPIRED,
+                };
+                self.bury_call(*id, &burial)
+            }
+            Change::PinMember(portal, member) => self.pin_member(*portal, member).map(Ok),
+            Change::Gap(portal, reason) => self.gap(*portal, reason).map(Ok),
+            #[cfg(test)]
+            Change::Sql(sql) => run_all(self.conn, sql).map(Ok),
+        }
+    }
+}
+
+impl Change {
+    /// Roughly the bytes it writes.
+    fn weight(&self) -> u64 {
+        let calls = match self {
+            Self::CompleteEvent(end) => &end.calls,
+            Self::QueueCalls(calls) => calls,
+            _ => return 256,
+        };
+        calls.iter().map(|call| call.params.len() as u64 + 512).sum::<u64>() + 256
+    }
+}
+
+/// The answer to an operation; of a failed one it is never sent.
+fn settled<T: Clone>(verdict: &Verdict<T>) -> Result<T, StoreError> {
+    verdict.as_ref().map_or(Err(StoreError::Failed), Clone::clone)
+}
+
+fn stop_reply(op: Op) -> Option<oneshot::Sender<()>> {
+    match op {
+        Op::Stop(reply) => Some(reply),
+        _ => None,
+    }
+}
+
+fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+fn run_all(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.execute_batch(sql)
+}
+
+/// Bytes in use inside the database file: freed pages do not count, they are used again first.
+pub(super) fn used(conn: &Connection) -> rusqlite::Result<u64> {
+    let pages = |sql| conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, u32>(0));
+    let pages = pages("PRAGMA page_count")?.saturating_sub(pages("PRAGMA freelist_count")?);
+    Ok(u64::from(pages) * u64::from(PAGE))
+}
