@@ -48,8 +48,11 @@ impl Commit<'_> {
     pub(super) fn portals(&mut self, names: &[String]) -> rusqlite::Result<Vec<PortalId>> {
         let mut ids = Vec::with_capacity(names.len());
         for name in names {
-            self.conn.execute("INSERT OR IGNORE INTO portal(name) VALUES(?1)", [name])?;
-            let id = self.conn.query_row("SELECT id FROM portal WHERE name = ?1", [name], |row| row.get(0))?;
+            self.conn
+                .execute("INSERT OR IGNORE INTO portal(name) VALUES(?1)", [name])?;
+            let id = self
+                .conn
+                .query_row("SELECT id FROM portal WHERE name = ?1", [name], |row| row.get(0))?;
             ids.push(PortalId(id));
         }
         Ok(ids)
@@ -95,7 +98,10 @@ impl Commit<'_> {
                 "INSERT INTO failed VALUES(?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE SET due = ?2, hold_until = ?3,
                  attempts = attempts + 1 RETURNING due, hold_until, attempts, first_failed",
             )?
-            .query_row(params![id, retry.due.0, retry.hold_until.0, retry.first_failed.0], failed)?;
+            .query_row(
+                params![id, retry.due.0, retry.hold_until.0, retry.first_failed.0],
+                failed,
+            )?;
         Ok(Move::Postpone { lane, id, failed })
     }
 
@@ -134,7 +140,9 @@ impl Commit<'_> {
     }
 
     pub(super) fn forget_failures(&mut self, id: i64) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("DELETE FROM failed WHERE id = ?1")?.execute([id])?;
+        self.conn
+            .prepare_cached("DELETE FROM failed WHERE id = ?1")?
+            .execute([id])?;
         Ok(())
     }
 

@@ -96,7 +96,9 @@ impl Lanes {
 
     /// Puts a lane where it now belongs: behind those that are ready, or at the moment it will be.
     fn rearm(&mut self, lane: Lane, now: i64) {
-        let Some(slot) = self.slots.get(&lane).copied() else { return };
+        let Some(slot) = self.slots.get(&lane).copied() else {
+            return;
+        };
         let ready = self.ready.entry(slot.portal).or_default();
         ready.remove(&slot.place);
         if let Some(due) = outlook(&self.rows, &self.failed, lane) {
@@ -123,10 +125,17 @@ impl Lanes {
             .collect();
         let mut served = self.served;
         while heads.len() < want.limit {
-            let Some((portal, mut lanes)) = turns.pop_front() else { break };
+            let Some((portal, mut lanes)) = turns.pop_front() else {
+                break;
+            };
             // A lane that is ready has a head, unless the caller's `now` lies before the last commit.
-            let free = lanes.by_ref().map(|(_, lane)| *lane).filter(|lane| !want.busy.contains(lane));
-            let Some(head) = free.filter_map(|lane| self.head(lane, want.now)).next() else { continue };
+            let free = lanes
+                .by_ref()
+                .map(|(_, lane)| *lane)
+                .filter(|lane| !want.busy.contains(lane));
+            let Some(head) = free.filter_map(|lane| self.head(lane, want.now)).next() else {
+                continue;
+            };
             heads.push(head);
             served = portal;
             turns.push_back((portal, lanes));
@@ -142,7 +151,10 @@ impl Lanes {
             let mut free = later.filter(|(_, lane)| !want.busy.contains(lane));
             free.next().map(|((due, _), _)| *due)
         };
-        self.rotation(want.portals.as_deref()).into_iter().filter_map(first).min()
+        self.rotation(want.portals.as_deref())
+            .into_iter()
+            .filter_map(first)
+            .min()
     }
 
     /// The portals that have rows, in the order of their turns: first those after the one served last.

@@ -106,6 +106,12 @@ struct Shared {
 }
 
 impl Shared {
+    /// Ends all acknowledging. After a failed flush the kernel may call the next one good, so there is no second try.
+    fn fail(&self, e: &rusqlite::Error) {
+        tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; free the disk or replace it, then restart");
+        self.failed.send_replace(true);
+    }
+
     /// Before the replies: who has one finds the counts, lanes and generations of that commit.
     fn publish(&self, tally: Tally, moves: &[Vec<Move>; 2], now: Timestamp) {
         *unpoisoned(&self.tally) = tally;
@@ -166,12 +172,14 @@ impl Store {
         let portals = Arc::new(Mutex::new(known_portals(&conn)?));
         let reader = Arc::new(Mutex::new(Reader::new(schema::reader(path)?, Arc::clone(&seal))));
         let (ops, inbox) = mpsc::channel(writer::GROUP);
-        let keeper = Keeper::start(schema::checkpointer(path)?, ops.downgrade()).map_err(no_thread)?;
+        let keeper =
+            Keeper::start(schema::checkpointer(path)?, ops.downgrade(), Arc::clone(&shared)).map_err(no_thread)?;
         let held = Arc::downgrade(&lock);
         let writer = Writer {
             conn,
             tally,
             seal,
+            ack: options.ack,
             limits,
             clock: options.clock,
             ops: inbox,

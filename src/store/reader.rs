@@ -2,9 +2,7 @@
 
 use super::commit::find;
 use super::lanes::Head;
-use super::records::{
-    ClaimedCall, ClaimedEvent, DeadLetter, DeadQueue, Format, Gap, Identity, NewCall, Unknown,
-};
+use super::records::{ClaimedCall, ClaimedEvent, DeadLetter, DeadQueue, Format, Gap, Identity, NewCall, Unknown};
 use super::seal::Seal;
 use crate::types::{CallId, EventId, Lane, PortalId, Secret, TemplateId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -81,7 +79,12 @@ impl Reader {
 
     /// When the oldest event and the oldest call came.
     pub(super) fn oldest(&self) -> rusqlite::Result<[Option<i64>; 2]> {
-        let first = |sql| self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional();
+        let first = |sql| {
+            self.conn
+                .prepare_cached(sql)?
+                .query_row([], |row| row.get(0))
+                .optional()
+        };
         Ok([
             first("SELECT received FROM event ORDER BY id LIMIT 1")?,
             first("SELECT received FROM call ORDER BY id LIMIT 1")?,

@@ -22,7 +22,10 @@ impl Store {
         let want = want(None, busy, limit, now);
         let (heads, next_due) = self.next(0, &want);
         if heads.is_empty() {
-            return Ok(Claim { items: Vec::new(), next_due });
+            return Ok(Claim {
+                items: Vec::new(),
+                next_due,
+            });
         }
         let items = self.read(move |reader| reader.events(&heads)).await?;
         Ok(Claim { items, next_due })
@@ -39,7 +42,10 @@ impl Store {
         let want = want(Some(portals), busy, limit, now);
         let (heads, next_due) = self.next(1, &want);
         if heads.is_empty() {
-            return Ok(Claim { items: Vec::new(), next_due });
+            return Ok(Claim {
+                items: Vec::new(),
+                next_due,
+            });
         }
         let items = self.read(move |reader| reader.calls(&heads)).await?;
         Ok(Claim { items, next_due })
@@ -49,7 +55,11 @@ impl Store {
     fn next(&self, queue: usize, want: &Want) -> (Vec<Head>, Option<Timestamp>) {
         let mut lanes = unpoisoned(&self.0.shared.lanes[queue]);
         let heads = lanes.claim(want);
-        let more = if heads.len() < want.limit { lanes.next_due(want) } else { None };
+        let more = if heads.len() < want.limit {
+            lanes.next_due(want)
+        } else {
+            None
+        };
         (heads, more.map(Timestamp))
     }
 

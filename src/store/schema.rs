@@ -1,6 +1,7 @@
 //! The tables, their version, and how each connection is set up. The only place that creates anything.
 
 use super::{Ack, OpenError};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -92,7 +93,9 @@ pub(super) fn writer(folder: &Path, ack: Ack) -> Result<Connection, OpenError> {
         source,
     };
     let conn = connect(folder, -8192).map_err(sql)?;
-    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    let found: i64 = conn
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(sql)?;
     if found > VERSION {
         return Err(newer(folder, &conn, found));
     }
@@ -132,6 +135,8 @@ fn connect(folder: &Path, cache: i64) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "foreign_keys", false)?;
     conn.pragma_update(None, "cache_size", cache)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // After a failure the log is left for the next opening; a proper end copies it by itself.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(conn)

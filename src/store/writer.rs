@@ -10,7 +10,7 @@ use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewCall, NewEvent
 use super::schema::PAGE;
 use super::seal::Seal;
 use super::tally::Tally;
-use super::{Limits, Shared, StoreError};
+use super::{Ack, Limits, Shared, StoreError};
 use crate::types::{CallId, Clock, EventId, PortalId, Timestamp};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Most operations of a group, and the room of the channel to the writer.
 pub(super) const GROUP: usize = 4096;
+
+/// Most operations of a group where a commit waits for no disk: larger groups would save nothing and delay replies.
+const UNSYNCED_GROUP: usize = 512;
 
 /// Most bytes of a group.
 const GROUP_BYTES: u64 = 4 << 20;
@@ -65,7 +68,10 @@ pub(super) enum Change {
 
 /// An answer kept back until the commit.
 enum Answer {
-    Enqueued(oneshot::Sender<Result<Enqueued, StoreError>>, Result<Enqueued, StoreError>),
+    Enqueued(
+        oneshot::Sender<Result<Enqueued, StoreError>>,
+        Result<Enqueued, StoreError>,
+    ),
     Changed(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
     Portals(std::sync::mpsc::Sender<Vec<PortalId>>, Vec<PortalId>),
 }
@@ -75,6 +81,7 @@ pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) tally: Tally,
     pub(super) seal: Arc<Seal>,
+    pub(super) ack: Ack,
     pub(super) limits: Limits,
     pub(super) clock: Clock,
     pub(super) ops: mpsc::Receiver<Op>,
@@ -87,12 +94,29 @@ pub(super) struct Writer {
     pub(super) lock: Arc<Lock>,
 }
 
+/// A panic of the writer is a failure of the store like any other.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.send_replace(true);
+        }
+    }
+}
+
 impl Writer {
     /// Until the store is closed or dropped.
     pub(super) fn run(mut self) {
+        let _alarm = Alarm(Arc::clone(&self.shared));
         let mut waiting = Vec::new();
         let mut stopping = Vec::new();
-        while self.ops.blocking_recv_many(&mut waiting, GROUP) > 0 {
+        let most = if self.ack == Ack::Durable {
+            GROUP
+        } else {
+            UNSYNCED_GROUP
+        };
+        while self.ops.blocking_recv_many(&mut waiting, most) > 0 {
             let mut group = waiting.drain(..).peekable();
             while group.peek().is_some() {
                 if *self.shared.failed.borrow() {
@@ -108,9 +132,7 @@ impl Writer {
                 self.ops.close();
             }
         }
-        let Self {
-            conn, keeper, lock, ..
-        } = self;
+        let Self { conn, keeper, lock, .. } = self;
         keeper.stop();
         if !*self.shared.failed.borrow() {
             // A log that stays behind is not lost: the next opening reads it.
@@ -137,13 +159,15 @@ impl Writer {
                         Answer::Portals(reply, ids) => drop(reply.send(ids)),
                     }
                 }
-                self.keeper.after_commit(&self.conn, self.log_pages.load(Ordering::Relaxed));
+                let log_pages = self.log_pages.load(Ordering::Relaxed);
+                if let Err(e) = self.keeper.after_commit(&self.conn, log_pages) {
+                    self.shared.fail(&e);
+                }
             }
             Err(e) => {
-                // After a failed flush the kernel may call the next one good, so there is no second try.
-                tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; restart to read it again");
+                // It can fail as well; nothing is committed after this either way.
                 let _ = self.conn.execute_batch("ROLLBACK");
-                self.shared.failed.send_replace(true);
+                self.shared.fail(&e);
                 drop(answers);
             }
         }
@@ -167,10 +191,9 @@ impl Writer {
             used: self.shared.used.load(Ordering::Relaxed),
             moves: [Vec::new(), Vec::new()],
         };
-        let (mut bytes, mut count) = (0, 0);
-        while bytes < GROUP_BYTES && count < GROUP {
+        let mut bytes = 0;
+        while bytes < GROUP_BYTES {
             let Some(op) = waiting.next() else { break };
-            count += 1;
             match op {
                 Op::Enqueue { event, reply, room } => {
                     bytes += weight(&event);

@@ -1,6 +1,7 @@
 //! What a crash, a power cut or a failing disk leaves behind.
 
 use super::*;
+use std::path::PathBuf;
 use std::process::Command;
 
 #[tokio::test]
@@ -12,7 +13,10 @@ async fn a_copy_taken_at_any_answer_holds_all_that_was_answered() {
             shop.done(id, vec![shop.call(shop.a, "1", "x")]).await;
         }
         let counts = shop.crashed().store.counts().await.unwrap();
-        assert_eq!((counts.accepted, counts.done, counts.pending_calls), (round, round / 3, round / 3));
+        assert_eq!(
+            (counts.accepted, counts.done, counts.pending_calls),
+            (round, round / 3, round / 3)
+        );
     }
 }
 
@@ -21,7 +25,10 @@ async fn a_call_that_was_under_way_is_unknown_if_it_must_not_be_repeated_and_rea
     let shop = shop();
     let mut stop = shop.call(shop.a, "stop", "once only");
     stop.unknown = Unknown::Stop;
-    let waiting = NewCall { lane: Lane(5), ..stop.clone() };
+    let waiting = NewCall {
+        lane: Lane(5),
+        ..stop.clone()
+    };
     let repeat = shop.call(shop.a, "repeat", "again");
     shop.store.queue_calls(vec![stop, repeat, waiting]).await.unwrap();
     let calls = shop.calls(10).await;
@@ -35,11 +42,26 @@ async fn a_call_that_was_under_way_is_unknown_if_it_must_not_be_repeated_and_rea
     let letters = after.store.dead_letters(None, 10).await.unwrap();
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((letter.queue, letter.reason.as_str()), (DeadQueue::Unknown, CRASHED));
-    assert_eq!((letter.origin, letter.attempts, letter.format), (calls[0].id.0, 1, Format::Json));
+    assert_eq!(
+        (letter.origin, letter.attempts, letter.format),
+        (calls[0].id.0, 1, Format::Json)
+    );
     assert_eq!(letter.body, calls[0].call.params.as_bytes());
-    assert_eq!(after.store.dead_letter(letter.id).await.unwrap().map(|found| found.origin), Some(letter.origin));
+    assert_eq!(
+        after
+            .store
+            .dead_letter(letter.id)
+            .await
+            .unwrap()
+            .map(|found| found.origin),
+        Some(letter.origin)
+    );
     let after = after.reopen().await;
-    assert_eq!(after.store.counts().await.unwrap().letters, [0, 0, 1, 0], "counted once");
+    assert_eq!(
+        after.store.counts().await.unwrap().letters,
+        [0, 0, 1, 0],
+        "counted once"
+    );
     // A retry takes the record away: the attempt is known not to have been carried out.
     shop.store.retry_call(calls[0].id, shop.retry(0, 0)).await.unwrap();
     assert_eq!(shop.crashed().store.counts().await.unwrap().letters, [0; 4]);
@@ -52,34 +74,62 @@ async fn a_failed_write_ends_all_acknowledging_and_loses_nothing_acknowledged() 
     let mut failed = shop.store.failed();
     assert!(!*failed.borrow());
     // A statement that cannot be carried out, in one group with others.
-    let broken = shop.store.change(writer::Change::Sql("INSERT INTO portal VALUES(1, 'a', NULL)"));
+    let broken = shop
+        .store
+        .change(writer::Change::Sql("INSERT INTO portal VALUES(1, 'a', NULL)"));
     let beside = shop.store.enqueue(shop.event(shop.a, "2", None));
     let (broken, beside) = tokio::join!(broken, beside);
     assert_eq!(broken, Err(StoreError::Failed));
-    assert_eq!(beside, Err(StoreError::Failed), "not acknowledged, whether in the group or after it");
+    assert_eq!(
+        beside,
+        Err(StoreError::Failed),
+        "not acknowledged, whether in the group or after it"
+    );
     failed.wait_for(|failed| *failed).await.unwrap();
-    assert_eq!(shop.store.enqueue(shop.event(shop.a, "3", None)).await, Err(StoreError::Failed));
-    assert_eq!(shop.store.complete_event(end(kept, vec![])).await, Err(StoreError::Failed));
+    assert_eq!(
+        shop.store.enqueue(shop.event(shop.a, "3", None)).await,
+        Err(StoreError::Failed)
+    );
+    assert_eq!(
+        shop.store.complete_event(end(kept, vec![])).await,
+        Err(StoreError::Failed)
+    );
     let shop = shop.reopen().await;
     assert_eq!(ids(&shop.claim(10).await), [kept.0]);
     shop.put(shop.a, "1").await;
 }
 
-/// The file system refuses a write in the middle of a commit: a real one, by a limit on file sizes in a process of
-/// its own. What had been acknowledged by then is in the folder, and nothing was acknowledged after.
+/// The file system refuses a write in the middle of a commit: a real one, by a limit on file sizes (here of the log,
+/// 1 MiB) in a process of its own. What had been acknowledged by then is in the folder, and nothing was after.
 #[test]
-fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
+fn a_refused_write_of_a_commit_ends_all_acknowledging() {
+    fill_the_disk(2_048);
+}
+
+/// The log stays within the limit of 32 MiB, the database does not: the copying thread is refused.
+#[test]
+fn a_refused_write_of_a_checkpoint_ends_all_acknowledging() {
+    fill_the_disk(65_536);
+}
+
+fn fill_the_disk(limit: u32) {
     let dir = tempfile::tempdir().unwrap();
     let test = std::env::current_exe().unwrap();
+    let script =
+        format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --ignored --exact store::tests::crash::fills_the_disk");
     let child = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --ignored --exact store::tests::crash::fills_the_disk"])
+        .arg("-c")
+        .arg(script)
         .arg(test)
         .env("IMBOT_TEST_FOLDER", dir.path())
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    let acknowledged: u64 = fs::read_to_string(dir.path().join("acknowledged")).unwrap().parse().unwrap();
-    assert!(acknowledged > 10, "{acknowledged}");
+    let acknowledged: u64 = fs::read_to_string(dir.path().join("acknowledged"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(acknowledged > u64::from(limit) / 200, "{acknowledged}");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let store = Store::open(dir.path(), Options::new(Clock::manual(Timestamp(0)))).unwrap();
@@ -87,12 +137,12 @@ fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
     });
 }
 
-/// The child of the test above.
+/// The child of the tests above.
 #[tokio::test]
 #[ignore = "runs only under a file size limit"]
 #[expect(clippy::disallowed_methods, reason = "the parent test names the folder")]
 async fn fills_the_disk() {
-    let folder = std::path::PathBuf::from(std::env::var_os("IMBOT_TEST_FOLDER").unwrap());
+    let folder = PathBuf::from(std::env::var_os("IMBOT_TEST_FOLDER").unwrap());
     let clock = Clock::manual(Timestamp(0));
     let store = Store::open(&folder, Options::new(clock)).unwrap();
     let portal = store.register_portals(&["a"]).unwrap()[0];
@@ -108,7 +158,10 @@ async fn fills_the_disk() {
     };
     assert_eq!(refused, StoreError::Failed);
     assert!(*store.failed().borrow());
-    assert_eq!(store.enqueue(shop.event(portal, "2", None)).await, Err(StoreError::Failed));
+    assert_eq!(
+        store.enqueue(shop.event(portal, "2", None)).await,
+        Err(StoreError::Failed)
+    );
     fs::write(folder.join("acknowledged"), acknowledged.to_string()).unwrap();
     store.close().await;
 }
