@@ -6,6 +6,8 @@
 
 mod conversations;
 mod deploy_files;
+mod fairness;
+mod faults;
 mod house;
 mod nginx;
 mod openapi;
