@@ -6,10 +6,12 @@
 
 mod conversations;
 mod deploy_files;
+mod door;
 mod fairness;
 mod faults;
 mod house;
 mod nginx;
 mod openapi;
+mod outages;
 mod scene;
 mod support;
