@@ -10,6 +10,7 @@ use super::schema::PAGE;
 use super::seal::Seal;
 use super::tally::Tally;
 use super::{Limits, Shared, StoreError};
+use crate::telemetry::{self, Stopwatch};
 use crate::types::{CallId, Clock, EventId, PortalId};
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -198,7 +199,9 @@ impl Writer {
         let changed = commit.changed;
         self.tally.save(&self.conn)?;
         let used = used(&self.conn)?;
+        let watch = Stopwatch::start();
         run(&self.conn, "COMMIT")?;
+        telemetry::store_sync(watch.elapsed());
         self.shared.used.store(used, Ordering::Relaxed);
         Ok(changed)
     }
