@@ -271,6 +271,25 @@ async fn probes_and_the_operators_address() {
     over(stage).await;
 }
 
+const FULL: &str = "store.max_bytes = \"256KiB\"\nworkers.max_attempts = 1\n";
+
+/// Posts until the store is full, and one event more.
+async fn fill(mut stage: Stage) {
+    let long = "x".repeat(100_000);
+    for id in 9001..9020 {
+        let body = message(stage.portal(), 27, id, &long);
+        let answered = stage.post_form(body).await;
+        if answered.status != 200 {
+            assert_eq!((answered.status, answered.body.as_str()), (503, "{\"error\":\"full\"}"));
+            break;
+        }
+        assert!(id < 9019, "never full");
+    }
+    stage.settle().await;
+    balanced(&mut stage).await;
+    stage.stop().await;
+}
+
 /// What issue after issue adds is left out: batches, operating time, circuits, OAuth, reloading.
 const METRICS: [&str; 23] = [
     "imbot_webhook_requests_total",
@@ -306,6 +325,9 @@ async fn every_metric_is_there_after_a_conversation_and_tells_no_secret() {
     stage.says(27, TO_BOT, secret).await;
     stage.portal().answer_error(None, 400, "BOT_OWNERSHIP_ERROR", 1);
     stage.says(27, TO_BOT, "parked").await;
+    // Of all portals of this process, so a gap of another stage counts.
+    let full = Stage::builder().bot(parrot()).config(FULL).start().await;
+    fill(full).await;
     let (admin, token) = stage.admin();
     let scraped = client().get(format!("{admin}/metrics")).send().await.unwrap();
     assert!(scraped.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
