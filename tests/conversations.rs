@@ -4,7 +4,7 @@ use crate::scene::*;
 use handlers::{echo, helpdesk};
 use imbot::portal::Decision;
 use imbot::testing::Stage;
-use imbot::{Bot, Ctx, Draft, Keyboard, Button, MessageAdd, Outcome, ReactionChange};
+use imbot::{Bot, Button, Ctx, Draft, Keyboard, MessageAdd, Outcome, ReactionChange};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Barrier, watch};
@@ -48,16 +48,27 @@ fn listener() -> Bot {
         ctx.reply(format!("liked: {}", liked.reaction))
     }
     let pressed = async |ctx: Ctx, asked: imbot::CommandAdd| ctx.answer(format!("pressed: {}", asked.command.params));
-    Bot::new("listener").on(heard).on(liked).command("/pressed", "Press", pressed)
+    Bot::new("listener")
+        .on(heard)
+        .on(liked)
+        .command("/pressed", "Press", pressed)
 }
 
 #[tokio::test]
 async fn own_system_and_other_bots_messages_are_ignored() {
     let mut stage = Stage::builder().bot(listener()).start().await;
     let body = |id| message(stage.portal(), 27, id, "x");
-    let own = with(&with(&body(9001), "data[message][authorId]", "101"), "data[message][author_id]", "101");
+    let own = with(
+        &with(&body(9001), "data[message][authorId]", "101"),
+        "data[message][author_id]",
+        "101",
+    );
     let system = with(&body(9002), "data[message][isSystem]", "1");
-    let nobody = with(&with(&body(9003), "data[message][authorId]", "0"), "data[message][author_id]", "0");
+    let nobody = with(
+        &with(&body(9003), "data[message][authorId]", "0"),
+        "data[message][author_id]",
+        "0",
+    );
     let robot = with(&body(9004), "data[user][bot]", "1");
     let person = body(9005);
     for ignored in [own, system, nobody, robot] {
@@ -77,7 +88,13 @@ async fn a_button_and_a_reaction_on_the_bots_own_message_reach_their_handlers() 
     let mut stage = Stage::builder().bot(listener()).start().await;
     stage.says(27, TO_BOT, "hello").await;
     stage.presses(27, "27", "Press").await;
-    let message = stage.portal().messages("27").iter().find(|m| m.text == "heard").unwrap().id;
+    let message = stage
+        .portal()
+        .messages("27")
+        .iter()
+        .find(|m| m.text == "heard")
+        .unwrap()
+        .id;
     let deliveries = stage.portal().react(28, message, "like", true).await.unwrap();
     assert_eq!(deliveries[0].status, Some(200));
     stage.settle().await;
@@ -120,7 +137,10 @@ async fn cancel_forgets_the_ticket() {
     for text in ["/ticket Printer", "/cancel", "It burns"] {
         stage.says(27, TO_BOT, text).await;
     }
-    assert_eq!(stage.heard("27"), ["Please describe it.", "Forgotten.", "What can I do for you?"]);
+    assert_eq!(
+        stage.heard("27"),
+        ["Please describe it.", "Forgotten.", "What can I do for you?"]
+    );
     over(stage).await;
 }
 
@@ -132,8 +152,14 @@ async fn dialogs_remember_apart() {
     stage.says(27, TO_BOT, "Printer").await;
     stage.says(28, TO_BOT, "It is dark").await;
     stage.says(27, TO_BOT, "It burns").await;
-    assert_eq!(stage.heard("27").last().unwrap(), "[b]Your ticket[/b]\nPrinter\nIt burns");
-    assert_eq!(stage.heard("28").last().unwrap(), "[b]Your ticket[/b]\nScreen\nIt is dark");
+    assert_eq!(
+        stage.heard("27").last().unwrap(),
+        "[b]Your ticket[/b]\nPrinter\nIt burns"
+    );
+    assert_eq!(
+        stage.heard("28").last().unwrap(),
+        "[b]Your ticket[/b]\nScreen\nIt is dark"
+    );
     over(stage).await;
 }
 
@@ -148,7 +174,11 @@ async fn a_repeated_delivery_is_handled_once() {
         assert_eq!(answered.body, "{\"status\":\"ok\"}");
     }
     stage.restart().await;
-    assert_eq!(stage.post_form(first.body()).await.outcome, "duplicate", "after a restart");
+    assert_eq!(
+        stage.post_form(first.body()).await.outcome,
+        "duplicate",
+        "after a restart"
+    );
     // Tokens and subscription numbers differ between two deliveries of one event.
     let again = with(first.body(), "event_handler_id", "999");
     assert_eq!(stage.post_form(again).await.outcome, "duplicate");
@@ -231,7 +261,11 @@ async fn a_hot_dialog_is_handled_one_by_one_while_others_run_side_by_side() {
         let body = message(stage.portal(), HOT, id, &number.to_string());
         accepted(&mut stage, body).await;
     }
-    assert_eq!(balanced(&mut stage).await.pending, 200, "the first waits for the others");
+    assert_eq!(
+        balanced(&mut stage).await.pending,
+        200,
+        "the first waits for the others"
+    );
     for user in 31..31 + i64::try_from(OTHERS).unwrap() {
         let body = message(stage.portal(), user, 9500 + user, "meet");
         accepted(&mut stage, body).await;
@@ -240,9 +274,17 @@ async fn a_hot_dialog_is_handled_one_by_one_while_others_run_side_by_side() {
     let all: Vec<usize> = (0..COUNT).collect();
     assert_eq!(*ledger.order.lock().unwrap(), all);
     assert_eq!(ledger.overlaps.load(Ordering::SeqCst), 0);
-    let texts: Vec<usize> = stage.heard(&HOT.to_string()).iter().map(|text| text.parse().unwrap()).collect();
+    let texts: Vec<usize> = stage
+        .heard(&HOT.to_string())
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
     assert_eq!(texts, all, "order at the portal");
-    let refused = stage.portal().log().into_iter().filter(|entry| matches!(entry.decision, Decision::Refused { .. }));
+    let refused = stage
+        .portal()
+        .log()
+        .into_iter()
+        .filter(|entry| matches!(entry.decision, Decision::Refused { .. }));
     assert_eq!(refused.count(), 0);
     over(stage).await;
 }

@@ -46,7 +46,9 @@ async fn backlog(stage: &mut Stage, posters: i64) {
             for id in (poster..BACKLOG).step_by(usize::try_from(posters).unwrap()) {
                 let body = with(&template, "data[message][id]", &(100_000 + id).to_string());
                 let body = with(&body, "data[chat][dialogId]", &(1_000 + id).to_string());
-                let request = client.post(&url).header("content-type", "application/x-www-form-urlencoded");
+                let request = client
+                    .post(&url)
+                    .header("content-type", "application/x-www-form-urlencoded");
                 assert_eq!(request.body(body).send().await.unwrap().status(), 200);
             }
         });

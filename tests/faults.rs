@@ -31,7 +31,11 @@ const PAUSES: [u64; 7] = [1, 5, 20, 120, 300, 900, 1800];
 async fn a_hanging_handler_is_given_up_and_holds_its_own_dialog_for_a_minute() {
     const TIMEOUT: u64 = 10;
     let (bot, mut attempts) = hanging();
-    let mut stage = Stage::builder().bot(bot).config("workers.handler_timeout = \"10s\"").start().await;
+    let mut stage = Stage::builder()
+        .bot(bot)
+        .config("workers.handler_timeout = \"10s\"")
+        .start()
+        .await;
     for (user, id, text) in [(27, 9001, "hang"), (27, 9002, "behind"), (28, 9003, "elsewhere")] {
         let body = message(stage.portal(), user, id, text);
         accepted(&mut stage, body).await;
@@ -45,13 +49,19 @@ async fn a_hanging_handler_is_given_up_and_holds_its_own_dialog_for_a_minute() {
     for (attempt, pause) in (1..).zip(PAUSES) {
         stage.clock().advance(seconds(TIMEOUT - 1));
         stage.settle_but(1).await;
-        assert!(stage.dead_letters().await.is_empty(), "attempt {attempt} runs for its whole time");
+        assert!(
+            stage.dead_letters().await.is_empty(),
+            "attempt {attempt} runs for its whole time"
+        );
         stage.clock().advance(seconds(1));
         stage.settle().await;
         since_first_failure += if attempt == 1 { 0 } else { TIMEOUT };
         if (since_first_failure..since_first_failure + pause).contains(&60) {
             stage.pass(seconds(59 - since_first_failure)).await;
-            assert!(stage.heard("27").is_empty(), "held until a minute after the first failure");
+            assert!(
+                stage.heard("27").is_empty(),
+                "held until a minute after the first failure"
+            );
             stage.pass(seconds(1)).await;
             assert_eq!(stage.heard("27"), ["behind"], "then the dialog moves on");
             stage.clock().advance(seconds(since_first_failure + pause - 60 - 1));
@@ -59,7 +69,10 @@ async fn a_hanging_handler_is_given_up_and_holds_its_own_dialog_for_a_minute() {
             stage.clock().advance(seconds(pause - 1));
         }
         stage.settle().await;
-        assert!(attempts.try_recv().is_err(), "attempt {attempt} is followed by a pause of {pause} s");
+        assert!(
+            attempts.try_recv().is_err(),
+            "attempt {attempt} is followed by a pause of {pause} s"
+        );
         stage.clock().advance(seconds(1));
         attempts.recv().await.unwrap();
         since_first_failure += pause;
@@ -90,7 +103,11 @@ async fn a_panicking_handler_is_tried_again_and_buried_and_the_server_lives_on()
             Ok(())
         }
     });
-    let mut stage = Stage::builder().bot(bot).config("workers.max_attempts = 3").start().await;
+    let mut stage = Stage::builder()
+        .bot(bot)
+        .config("workers.max_attempts = 3")
+        .start()
+        .await;
     stage.says(27, TO_BOT, "panic").await;
     stage.says(28, TO_BOT, "elsewhere").await;
     stage.says(27, TO_BOT, "behind").await;
@@ -100,7 +117,11 @@ async fn a_panicking_handler_is_tried_again_and_buried_and_the_server_lives_on()
     assert_eq!(runs.load(Ordering::SeqCst), 2);
     stage.pass(seconds(1)).await;
     assert_eq!(letters(&mut stage).await, [letter("events", "handler_panicked", 3)]);
-    assert_eq!(stage.heard("27"), ["behind"], "nothing that was queued before the panic is said");
+    assert_eq!(
+        stage.heard("27"),
+        ["behind"],
+        "nothing that was queued before the panic is said"
+    );
     let totals = over(stage).await;
     assert_eq!((totals.done, totals.dead), (2, 1));
 }

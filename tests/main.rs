@@ -1,6 +1,7 @@
 //! The one integration binary. Each file is a room of tests; `support` and `scene` are shared.
 #![expect(
     clippy::expect_used,
+    clippy::unwrap_used,
     reason = "a helper of a test may fail the test; clippy knows only #[test] functions as tests"
 )]
 
@@ -12,6 +13,7 @@ mod faults;
 mod house;
 mod nginx;
 mod openapi;
+mod operator;
 mod outages;
 mod scene;
 mod support;

@@ -85,25 +85,47 @@ async fn a_command_answer_of_unknown_outcome_is_shown_to_the_operator_and_never_
     stage.pass(seconds(600)).await;
     assert_eq!(letters(&mut stage).await, [letter("unknown", "connection_broken", 1)]);
     let heard = stage.heard("chat5");
-    assert_eq!((heard.len(), heard[0].as_str()), (2, "no help"), "later calls of the dialog go on");
-    assert_eq!(stage.portal().log().iter().filter(|entry| entry.method == ANSWER).count(), 1);
+    assert_eq!(
+        (heard.len(), heard[0].as_str()),
+        (2, "no help"),
+        "later calls of the dialog go on"
+    );
+    assert_eq!(
+        stage
+            .portal()
+            .log()
+            .iter()
+            .filter(|entry| entry.method == ANSWER)
+            .count(),
+        1
+    );
     over(stage).await;
 }
 
 #[tokio::test]
 async fn on_request_an_unknown_answer_is_repeated() {
-    let mut stage = Stage::builder().bot(parrot()).config("deliver.on_unknown = \"repeat\"").start().await;
+    let mut stage = Stage::builder()
+        .bot(parrot())
+        .config("deliver.on_unknown = \"repeat\"")
+        .start()
+        .await;
     stage.portal().execute_then_reset(Some(ANSWER), 1);
     stage.says(27, "chat5", "/help").await;
     stage.pass(seconds(5)).await;
-    assert_eq!(stage.heard("chat5"), ["no help", "no help"], "which is what the operator accepted");
+    assert_eq!(
+        stage.heard("chat5"),
+        ["no help", "no help"],
+        "which is what the operator accepted"
+    );
     over(stage).await;
 }
 
 #[tokio::test]
 async fn an_answer_that_surely_was_not_carried_out_is_repeated() {
     let mut stage = Stage::builder().bot(parrot()).start().await;
-    stage.portal().answer_error(Some(ANSWER), 503, "QUERY_LIMIT_EXCEEDED", 2);
+    stage
+        .portal()
+        .answer_error(Some(ANSWER), 503, "QUERY_LIMIT_EXCEEDED", 2);
     stage.says(27, "chat5", "/help").await;
     stage.pass(seconds(10)).await;
     assert_eq!(stage.heard("chat5"), ["no help"]);
@@ -162,7 +184,10 @@ async fn a_refused_identity_parks_its_calls_and_is_tried_every_ten_minutes() {
     stage.pass(seconds(599)).await;
     assert_eq!(stage.portal().log().len(), 1);
     stage.pass(seconds(1)).await;
-    assert!(stage.heard("27").is_empty() && stage.heard("28").is_empty(), "refused again");
+    assert!(
+        stage.heard("27").is_empty() && stage.heard("28").is_empty(),
+        "refused again"
+    );
     let tried = stage.portal().log().len();
     assert!((2..=3).contains(&tried), "one request a dialog at most: {tried}");
     stage.pass(seconds(599)).await;
@@ -187,7 +212,10 @@ async fn a_call_that_could_not_be_sent_for_a_day_expires() {
     assert_eq!(balanced(&mut stage).await.calls, 1, "a day is not over");
     stage.pass(seconds(step + 61)).await;
     let buried = letters(&mut stage).await;
-    assert_eq!((buried.len(), &buried[0].0[..], &buried[0].1[..]), (1, "calls", "expired"));
+    assert_eq!(
+        (buried.len(), &buried[0].0[..], &buried[0].1[..]),
+        (1, "calls", "expired")
+    );
     stage.pass(seconds(2 * 3600)).await;
     stage.says(27, TO_BOT, "fresh").await;
     stage.pass(seconds(61)).await;
@@ -207,7 +235,11 @@ async fn sixty_messages_at_once_leave_within_the_budget() {
     for second in 1..=6 {
         stage.clock().advance(seconds(1) - std::time::Duration::from_millis(1));
         stage.settle().await;
-        assert_eq!(executed(stage.portal()).len(), 46 + 2 * second, "second {second} is not full");
+        assert_eq!(
+            executed(stage.portal()).len(),
+            46 + 2 * second,
+            "second {second} is not full"
+        );
         stage.clock().advance(std::time::Duration::from_millis(1));
         stage.settle().await;
         assert_eq!(executed(stage.portal()).len(), 48 + 2 * second, "after {second} s");
@@ -236,9 +268,15 @@ async fn of_several_event_tokens_the_newest_is_used() {
     accepted(&mut stage, older).await;
     stage.says(28, TO_BOT, "two").await;
     stage.pass(seconds(5)).await;
-    assert_eq!((stage.heard("27"), stage.heard("28")), (vec!["one".into()], vec!["two".into()]));
+    assert_eq!(
+        (stage.heard("27"), stage.heard("28")),
+        (vec!["one".into()], vec!["two".into()])
+    );
     let asked = executed(stage.portal());
-    assert!(asked.iter().all(|entry| entry.identity == "local.stage as 101"), "{asked:?}");
+    assert!(
+        asked.iter().all(|entry| entry.identity == "local.stage as 101"),
+        "{asked:?}"
+    );
     over(stage).await;
 }
 
@@ -256,7 +294,11 @@ async fn without_a_live_event_token_there_is_no_identity() {
     stage.says(27, TO_BOT, "two").await;
     stage.pass(seconds(3700 + 61)).await;
     let buried = letters(&mut stage).await;
-    assert_eq!((buried.len(), buried[1].1.as_str()), (2, "no_identity"), "it lived an hour");
+    assert_eq!(
+        (buried.len(), buried[1].1.as_str()),
+        (2, "no_identity"),
+        "it lived an hour"
+    );
     stage.says(27, TO_BOT, "three").await;
     assert_eq!(stage.heard("27"), ["three"]);
     over(stage).await;

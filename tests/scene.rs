@@ -17,7 +17,9 @@ pub(crate) const ANSWER: &str = "imbot.v2.Command.answer";
 pub(crate) fn parrot() -> Bot {
     Bot::new("parrot")
         .on(async |ctx: Ctx, heard: MessageAdd| ctx.reply(heard.message.text))
-        .command("/help", "Help", async |ctx: Ctx, _asked: imbot::CommandAdd| ctx.answer("no help"))
+        .command("/help", "Help", async |ctx: Ctx, _asked: imbot::CommandAdd| {
+            ctx.answer("no help")
+        })
 }
 
 pub(crate) fn seconds(count: u64) -> Duration {
@@ -27,7 +29,14 @@ pub(crate) fn seconds(count: u64) -> Duration {
 /// At any time: what was accepted has ended or waits.
 pub(crate) async fn balanced(stage: &mut Stage) -> Totals {
     let totals = stage.totals().await;
-    let Totals { accepted, done, ignored, dead, pending, .. } = totals;
+    let Totals {
+        accepted,
+        done,
+        ignored,
+        dead,
+        pending,
+        ..
+    } = totals;
     assert_eq!(accepted, done + ignored + dead + pending, "{totals:?}");
     totals
 }
@@ -60,7 +69,8 @@ pub(crate) fn repeats_alike(portal: &Portal) -> Vec<usize> {
 /// The requests that stored a message, or would have.
 pub(crate) fn executed(portal: &Portal) -> Vec<LogEntry> {
     let log = portal.log().into_iter();
-    log.filter(|entry| matches!(entry.decision, Decision::Executed { .. })).collect()
+    log.filter(|entry| matches!(entry.decision, Decision::Executed { .. }))
+        .collect()
 }
 
 /// A body with one pair's value changed; `key` as PHP nests it, `data[message][id]`. The value goes in as it stands.
@@ -94,19 +104,34 @@ fn edited(body: &[u8], key: &str, change: impl Fn(&str) -> String) -> Vec<u8> {
 
 /// A private message to the bot, as a body not yet sent; user and text are good for a URL as they stand.
 pub(crate) fn message(portal: &Portal, user: i64, id: i64, text: &str) -> Vec<u8> {
-    portal.message_event(BOT, user, id, text).expect("the portal has the bot")
+    portal
+        .message_event(BOT, user, id, text)
+        .expect("the portal has the bot")
 }
 
 /// Posts a body that must be accepted.
 pub(crate) async fn accepted(stage: &mut Stage, body: impl Into<Vec<u8>>) {
     let answered = stage.post_form(body).await;
-    assert_eq!((answered.status, answered.outcome.as_str()), (200, "accepted"), "{answered:?}");
+    assert_eq!(
+        (answered.status, answered.outcome.as_str()),
+        (200, "accepted"),
+        "{answered:?}"
+    );
 }
 
 /// The dead letters as queue, reason, attempts; oldest first.
 pub(crate) async fn letters(stage: &mut Stage) -> Vec<(String, String, u32)> {
     let letters = stage.dead_letters().await.into_iter().rev();
-    letters.map(|Letter { queue, reason, attempts, .. }| (queue, reason, attempts)).collect()
+    letters
+        .map(
+            |Letter {
+                 queue,
+                 reason,
+                 attempts,
+                 ..
+             }| (queue, reason, attempts),
+        )
+        .collect()
 }
 
 /// The same, as a test writes them.

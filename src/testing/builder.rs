@@ -169,9 +169,8 @@ impl Site {
 
     fn settings(&self, app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settings {
         let store = folder.join("store").display().to_string();
-        let mut text = format!(
-            "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {store:?}\n{extra}"
-        );
+        let mut text =
+            format!("server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {store:?}\n{extra}");
         // Writing to a String cannot fail.
         for (number, portal) in portals.iter().enumerate() {
             let (host, endpoint) = (domain(number), portal.endpoint());
