@@ -6,6 +6,7 @@ mod gate;
 mod listener;
 mod rejection;
 mod server;
+mod shell;
 mod verified;
 mod webhook;
 
