@@ -175,13 +175,13 @@ pub(crate) fn summary(letter: &DeadLetter, store: &Store) -> Value {
         "detail": letter.detail,
         "attempts": letter.attempts,
         "origin": letter.origin,
+        "received": letter.received.rfc3339(),
     })
 }
 
 /// A letter with its body: the event as it came (credentials cut), or the call's parameters.
 pub(crate) fn whole(letter: &DeadLetter, store: &Store) -> Value {
     let mut value = summary(letter, store);
-    value["received"] = json!(letter.received.rfc3339());
     value["format"] = json!(match letter.format {
         Format::Form => "form",
         Format::Json => "json",
