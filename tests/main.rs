@@ -6,6 +6,9 @@
 
 mod deploy_files;
 mod house;
+mod kill;
+mod link;
 mod nginx;
 mod openapi;
+mod server;
 mod support;
