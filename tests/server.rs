@@ -100,8 +100,10 @@ pub(crate) struct Server {
     child: Option<Child>,
     said: Arc<Mutex<String>>,
     listening: Vec<JoinHandle<()>>,
-    /// Put before the binary, for example a tracer.
+    /// Put before the binary, for example a tracer; it must leave the binary in its own process, which ends with the test.
     pub(crate) wrapper: Vec<String>,
+    /// More arguments of `imbot serve`.
+    pub(crate) arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
 
@@ -124,6 +126,7 @@ impl Server {
             said: Arc::default(),
             listening: Vec::new(),
             wrapper: Vec::new(),
+            arguments: Vec::new(),
             environment: vec![("IMBOT_LOG".to_owned(), "info".to_owned())],
         }
     }
@@ -157,7 +160,7 @@ impl Server {
         assert!(self.child.is_none(), "it runs already");
         let mut words = self.wrapper.iter().map(String::as_str).chain([IMBOT]);
         let mut command = bare(words.next().expect("at least the binary"));
-        command.args(words).arg("serve").arg("--config").arg(self.config());
+        command.args(words).arg("serve").arg("--config").arg(self.config()).args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -287,11 +290,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // A wrapper may have a child of its own, which killing it would leave behind.
-            if !self.wrapper.is_empty() {
-                signal("TERM", child.id());
-                let _ = end_of(&mut child);
-            }
             let _ = child.kill();
             let _ = child.wait();
         }
