@@ -53,11 +53,12 @@ pub(crate) struct Load {
 pub(crate) fn run(load: &Load) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let planned = Duration::from_secs_f64(load.warmup + load.seconds);
-    let here = LocalSet::new();
-    let measured = here.run_until(timeout(planned + GRACE, measure(load)));
-    let sample = runtime
-        .block_on(measured)
-        .map_err(|_| "the load did not end in time")??;
+    let measured = async {
+        let here = LocalSet::new();
+        let work = here.run_until(measure(load));
+        timeout(planned + GRACE, work).await.map_err(|_| "the load did not end in time")?
+    };
+    let sample = runtime.block_on(measured)?;
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())
 }
