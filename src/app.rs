@@ -1,7 +1,7 @@
 //! `App`: bots and settings to a running process. The only place that wires rooms together; owns no rule of any.
 
 use crate::deliver::{Deliver, PortalAccess, Rules};
-use crate::dispatch::{Bot, Dispatch, Roster, Served, Workers};
+use crate::dispatch::{AnswerVia, Bot, Dispatch, Roster, Served, Workers};
 use crate::http::{self, Admin, BotPass, Door, Doors, Gate, Observer, PortalPass};
 use crate::lifecycle::{self, Stop};
 use crate::rest::Client;
@@ -91,58 +91,63 @@ pub(crate) struct Plan<'a> {
 impl Running {
     /// Opens the store and the sockets and starts the three processes that meet in the store: door, dispatch, deliver.
     pub(crate) fn start(plan: Plan<'_>) -> Result<Self, StartError> {
-        let Plan { settings, bots, clock, observer, dispatching } = plan;
-        let metrics = telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?;
+        let Plan {
+            settings,
+            bots,
+            clock,
+            observer,
+            dispatching,
+        } = plan;
         let client = Client::new().map_err(|error| StartError::Machine(error.to_string()))?;
         let doors = http::open(settings.server.listen, settings.admin.listen).map_err(StartError::Listen)?;
         let store = open_store(settings, &clock)?;
         let names: Vec<&str> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-        let ids = store.register_portals(&names).map_err(|error| StartError::Machine(error.to_string()))?;
-        let portals: Vec<(PortalId, &PortalSettings)> = ids.into_iter().zip(&settings.portals).collect();
+        let ids = store
+            .register_portals(&names)
+            .map_err(|error| StartError::Machine(error.to_string()))?;
+        let portals: Portals<'_> = ids.into_iter().zip(&settings.portals).collect();
         let stop = Stop::new();
 
-        let (public, admin_address) = addresses(&doors).map_err(StartError::Listen)?;
-        store.set_owner_note(&admin_address.to_string()).map_err(StartError::Listen)?;
-        let mut door = Door::new(store.clone(), gate(&store, &portals), clock.clone(), settings.server.max_body_bytes);
-        door.observer = observer;
-        let admin = Admin {
-            store: store.clone(),
-            clock: clock.clone(),
-            metrics,
-            stop: stop.clone(),
-            token: admin_token(settings)?,
-            ack: ack(settings).as_str(),
-        };
+        let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
+        store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let path = settings.server.path.clone();
-        let door = open_doors(doors, path, Arc::new(door), Arc::new(admin), stop.clone())?;
+        let rooms = (
+            Arc::new(door(settings, &store, &portals, &clock, observer)),
+            Arc::new(admin_of(settings, &store, &clock, &stop)?),
+        );
+        let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
+        let max_age = settings.deliver.max_age;
         let dispatch = Dispatch::new(
             store.clone(),
             clock.clone(),
             roster(&portals, bots),
             workers(settings),
-            settings.deliver.max_age,
+            max_age,
         );
         let repeat_unknown = settings.deliver.on_unknown == OnUnknown::Repeat;
-        let rules = Rules { hold: settings.deliver.hold, repeat_unknown };
+        let rules = Rules {
+            hold: settings.deliver.hold,
+            repeat_unknown,
+        };
         let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, access(&portals));
-        let (dispatching_seen, delivering_seen) = (dispatch.activity(), deliver.activity());
+        let (dispatching_seen, delivering) = (dispatch.activity(), deliver.activity());
         let mut engines = JoinSet::new();
         if dispatching {
             engines.spawn(dispatch.work(stop.clone()));
             engines.spawn(deliver.work(stop.clone()));
         }
+        let dispatching = dispatching_seen;
         Ok(Self {
             public,
-            admin: admin_address,
+            admin,
             inherited,
             store,
             stop,
             door,
             engines,
-            dispatching: dispatching_seen,
-            delivering: delivering_seen,
+            dispatching,
+            delivering,
             clock,
         })
     }
@@ -157,8 +162,14 @@ impl Running {
     pub(crate) async fn settled(&mut self) {
         loop {
             let now = self.clock.now();
-            let dispatch = self.dispatching.borrow_and_update().is_idle(self.store.events_generation(), now);
-            let deliver = self.delivering.borrow_and_update().is_idle(self.store.calls_generation(), now);
+            let dispatch = self
+                .dispatching
+                .borrow_and_update()
+                .is_idle(self.store.events_generation(), now);
+            let deliver = self
+                .delivering
+                .borrow_and_update()
+                .is_idle(self.store.calls_generation(), now);
             if dispatch && deliver {
                 return;
             }
@@ -213,11 +224,38 @@ pub(crate) fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, st
     Store::open(&settings.store.path, options)
 }
 
+/// The portals of the settings with their numbers in the store.
+type Portals<'a> = Vec<(PortalId, &'a PortalSettings)>;
+
+fn door(settings: &Settings, store: &Store, portals: &Portals<'_>, clock: &Clock, observer: Option<Observer>) -> Door {
+    let mut door = Door::new(
+        store.clone(),
+        gate(store, portals),
+        clock.clone(),
+        settings.server.max_body_bytes,
+    );
+    door.observer = observer;
+    let proxies = settings.server.trusted_proxies.clone();
+    door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
+    door
+}
+
+fn admin_of(settings: &Settings, store: &Store, clock: &Clock, stop: &Stop) -> Result<Admin, StartError> {
+    Ok(Admin {
+        store: store.clone(),
+        clock: clock.clone(),
+        metrics: telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?,
+        stop: stop.clone(),
+        token: admin_token(settings)?,
+        ack: ack(settings).as_str(),
+    })
+}
+
 fn addresses(doors: &Doors) -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((doors.public.local_addr()?, doors.admin.local_addr()?))
 }
 
-fn gate(store: &Store, portals: &[(PortalId, &PortalSettings)]) -> Gate {
+fn gate(store: &Store, portals: &Portals<'_>) -> Gate {
     let pass = |(id, portal): &(PortalId, &PortalSettings)| PortalPass {
         id: *id,
         name: portal.name.clone(),
@@ -230,23 +268,33 @@ fn gate(store: &Store, portals: &[(PortalId, &PortalSettings)]) -> Gate {
 }
 
 fn bot_pass(portal: &PortalSettings, bot: &BotSettings) -> BotPass {
-    BotPass { token: bot.expected_token(), keeps_event_token: identity(portal, bot) == Identity::EventToken }
+    BotPass {
+        token: bot.expected_token(),
+        keeps_event_token: identity(portal, bot) == Identity::EventToken,
+    }
 }
 
 /// A bot with a token of its own speaks through the incoming webhook; one without, by the token of its events.
 fn identity(portal: &PortalSettings, bot: &BotSettings) -> Identity {
-    if portal.incoming_webhook.is_some() && bot.bot_token.is_some() { Identity::Webhook } else { Identity::EventToken }
+    if portal.incoming_webhook.is_some() && bot.bot_token.is_some() {
+        Identity::Webhook
+    } else {
+        Identity::EventToken
+    }
 }
 
-fn roster(portals: &[(PortalId, &PortalSettings)], bots: &[Bot]) -> Roster {
+fn roster(portals: &Portals<'_>, bots: &[Bot]) -> Roster {
     let programs: HashMap<&str, Arc<Bot>> = bots.iter().map(|bot| (bot.name(), Arc::new(bot.clone()))).collect();
     let mut roster = Roster::new();
     for (id, portal) in portals {
         for bot in &portal.bots {
             // The settings were refused if they named a handler the program does not have.
             if let Some(handler) = programs.get(bot.handler.as_str()) {
-                let served =
-                    Served { portal: portal.name.clone(), handler: Arc::clone(handler), identity: identity(portal, bot) };
+                let served = Served {
+                    portal: portal.name.clone(),
+                    handler: Arc::clone(handler),
+                    identity: identity(portal, bot),
+                };
                 roster.insert((*id, bot.id), served);
             }
         }
@@ -262,15 +310,24 @@ fn workers(settings: &Settings) -> Workers {
         max_attempts: workers.max_attempts,
         retry: workers.retry.clone(),
         hold: workers.hold,
+        answer_via: match settings.deliver.answer_via {
+            settings::AnswerVia::Auto => AnswerVia::Auto,
+            settings::AnswerVia::Answer => AnswerVia::Answer,
+            settings::AnswerVia::Send => AnswerVia::Send,
+        },
     }
 }
 
-fn access(portals: &[(PortalId, &PortalSettings)]) -> Vec<(PortalId, PortalAccess)> {
+fn access(portals: &Portals<'_>) -> Vec<(PortalId, PortalAccess)> {
     let access = |portal: &PortalSettings| PortalAccess {
         name: portal.name.clone(),
         endpoint: portal.endpoint.to_string(),
         incoming_webhook: portal.incoming_webhook.clone(),
-        bot_tokens: portal.bots.iter().filter_map(|bot| Some((bot.id, bot.bot_token.clone()?))).collect(),
+        bot_tokens: portal
+            .bots
+            .iter()
+            .filter_map(|bot| Some((bot.id, bot.bot_token.clone()?)))
+            .collect(),
         burst: portal.plan.burst,
         rate: portal.plan.rate,
     };
@@ -297,7 +354,11 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     // A file left by an earlier run may have other rights: make it anew.
     let _ = std::fs::remove_file(path);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())
 }
 
@@ -305,8 +366,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 fn open_doors(
     doors: Doors,
     path: String,
-    door: Arc<Door>,
-    admin: Arc<Admin>,
+    (door, admin): (Arc<Door>, Arc<Admin>),
     stop: Stop,
 ) -> Result<JoinHandle<io::Result<()>>, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

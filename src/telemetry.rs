@@ -89,11 +89,6 @@ pub(crate) fn event_arrived(portal: &str, now: Timestamp, sent: Option<i64>) {
     }
 }
 
-/// An event came to its end: `done`, `ignored` or `dead`.
-pub(crate) fn event_settled(outcome: &'static str) {
-    counter!("imbot_events_settled_total", "outcome" => outcome).increment(1);
-}
-
 /// A handler ran: `done`, `failed`, `panicked` or `timed_out`.
 pub(crate) fn handler_run(handler: &str, event: &'static str, outcome: &'static str, took: Duration) {
     counter!("imbot_handler_runs_total", "handler" => handler.to_owned(), "event" => event, "outcome" => outcome)
@@ -144,6 +139,11 @@ pub(crate) fn store_sync(took: Duration) {
 /// What the store holds, set at each scrape.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Levels {
+    /// Events since the store folder was made: accepted = done + ignored + dead + inbox.
+    pub(crate) accepted: u64,
+    pub(crate) done: u64,
+    pub(crate) ignored: u64,
+    pub(crate) dead: u64,
     pub(crate) inbox: u64,
     pub(crate) inbox_oldest: Duration,
     pub(crate) outbox: u64,
@@ -156,6 +156,15 @@ pub(crate) struct Levels {
 /// Publishes the levels of the store.
 #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
 pub(crate) fn levels(levels: Levels) {
+    // From the store, not counted here: so the sum holds at every scrape, whatever was killed in between.
+    counter!("imbot_events_accepted_total").absolute(levels.accepted);
+    for (outcome, count) in [
+        ("done", levels.done),
+        ("ignored", levels.ignored),
+        ("dead", levels.dead),
+    ] {
+        counter!("imbot_events_settled_total", "outcome" => outcome).absolute(count);
+    }
     gauge!("imbot_inbox_pending").set(levels.inbox as f64);
     gauge!("imbot_inbox_oldest_seconds").set(levels.inbox_oldest.as_secs_f64());
     gauge!("imbot_outbox_pending").set(levels.outbox as f64);

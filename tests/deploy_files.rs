@@ -188,7 +188,6 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "until src/telemetry.rs spells the metrics"]
 fn the_alarms_use_metrics_that_the_server_has() {
     let expressions: String = text("deploy/prometheus.rules.yml")
         .lines()

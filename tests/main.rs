@@ -7,6 +7,5 @@
 mod deploy_files;
 mod house;
 mod nginx;
-// Waits for `imbot::testing::routes()`, which it compares with openapi/imbot.yaml.
-// mod openapi;
+mod openapi;
 mod support;

@@ -23,7 +23,10 @@ fn the_description_and_the_router_name_the_same_routes() {
             }
         }
     }
-    let routed: BTreeSet<_> = imbot::testing::routes().into_iter().map(|(method, path)| (method.to_uppercase(), path.to_owned())).collect();
+    let routed: BTreeSet<_> = imbot::testing::routes()
+        .into_iter()
+        .map(|(method, path)| (method.to_uppercase(), path.to_owned()))
+        .collect();
     assert_eq!(described, routed);
 }
 
@@ -44,7 +47,9 @@ fn every_reference_leads_somewhere() {
     references(&description, &mut found);
     assert!(found.len() > 50, "{} references", found.len());
     for reference in found {
-        let path = reference.strip_prefix("#/").unwrap_or_else(|| panic!("{reference} leads out of the file"));
+        let path = reference
+            .strip_prefix("#/")
+            .unwrap_or_else(|| panic!("{reference} leads out of the file"));
         let target = path.split('/').fold(&description, |value, part| &value[part]);
         assert!(!target.is_null(), "{reference}");
     }
@@ -90,12 +95,27 @@ fn the_fields_of_captured_events_are_described_and_the_required_ones_are_there()
         let name = event["event"].as_str().expect("a name");
         let data = &schemas[name]["allOf"][1]["properties"]["data"];
         // Version 1 and unknown events are free-form.
-        let Some(described) = data["properties"].as_mapping() else { continue };
+        let Some(described) = data["properties"].as_mapping() else {
+            continue;
+        };
         for field in event["data"].as_object().expect("data").keys() {
-            assert!(described.contains_key(field.as_str()), "{}: {field} is not described", path.display());
+            assert!(
+                described.contains_key(field.as_str()),
+                "{}: {field} is not described",
+                path.display()
+            );
         }
-        for required in data["required"].as_sequence().into_iter().flatten().filter_map(Value::as_str) {
-            assert!(!event["data"][required].is_null(), "{}: {required} is called required", path.display());
+        for required in data["required"]
+            .as_sequence()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            assert!(
+                !event["data"][required].is_null(),
+                "{}: {required} is called required",
+                path.display()
+            );
         }
         seen += 1;
     }

@@ -24,7 +24,9 @@ pub fn bot() -> Bot {
 }
 
 fn menu() -> Keyboard {
-    Keyboard::new().button(Button::command("Open a ticket", "/ticket", "")).button(Button::command("Help", "/help", ""))
+    Keyboard::new()
+        .button(Button::command("Open a ticket", "/ticket", ""))
+        .button(Button::command("Help", "/help", ""))
 }
 
 async fn welcome(ctx: Ctx, _joined: JoinChat) -> Outcome {
@@ -41,7 +43,9 @@ async fn ticket(ctx: Ctx, asked: CommandAdd) -> Outcome {
         ctx.remember(&Step::Subject)?;
         return ctx.answer("What is it about?");
     }
-    ctx.remember(&Step::Description { subject: subject.to_owned() })?;
+    ctx.remember(&Step::Description {
+        subject: subject.to_owned(),
+    })?;
     ctx.answer("Please describe it.")
 }
 
@@ -56,7 +60,9 @@ async fn heard(ctx: Ctx, heard: MessageAdd) -> Outcome {
         None => ctx.reply(Draft::new("What can I do for you?").keyboard(menu())),
         Some(_) if text.is_empty() => ctx.reply("Please write a few words."),
         Some(Step::Subject) => {
-            ctx.remember(&Step::Description { subject: text.to_owned() })?;
+            ctx.remember(&Step::Description {
+                subject: text.to_owned(),
+            })?;
             ctx.reply("Please describe it.")
         }
         Some(Step::Description { subject }) => {

@@ -105,7 +105,10 @@ impl Folder {
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
         let name = random.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Ok(Self { path: std::env::temp_dir().join(format!("imbot-dev-{name}")), temporary: true })
+        Ok(Self {
+            path: std::env::temp_dir().join(format!("imbot-dev-{name}")),
+            temporary: true,
+        })
     }
 }
 
@@ -125,13 +128,17 @@ fn free(wanted: SocketAddr) -> SocketAddr {
 }
 
 fn bots(app: &App) -> impl Iterator<Item = (i64, &Bot, String)> {
-    (FIRST_BOT..).zip(&app.bots).map(|(id, bot)| (id, bot, format!("demo-token-of-{}", bot.name())))
+    (FIRST_BOT..)
+        .zip(&app.bots)
+        .map(|(id, bot)| (id, bot, format!("demo-token-of-{}", bot.name())))
 }
 
 async fn start_portal(app: &App, clock: &Clock, listen: SocketAddr, server: SocketAddr) -> Result<Portal, String> {
     let seed = |(id, bot, token): (i64, &Bot, String)| {
         let seed = BotSeed::webhook(id, bot.name(), &token).hooked(format!("http://{server}/webhook"));
-        bot.commands().iter().fold(seed, |seed, (command, _)| seed.command(command))
+        bot.commands()
+            .iter()
+            .fold(seed, |seed, (command, _)| seed.command(command))
     };
     let config = PortalConfig {
         listen,
@@ -141,7 +148,9 @@ async fn start_portal(app: &App, clock: &Clock, listen: SocketAddr, server: Sock
         bots: bots(app).map(seed).collect(),
         ..PortalConfig::new(clock.clone())
     };
-    Portal::start(config).await.map_err(|error| format!("the emulated portal cannot start on {listen}: {error}"))
+    Portal::start(config)
+        .await
+        .map_err(|error| format!("the emulated portal cannot start on {listen}: {error}"))
 }
 
 /// The configuration that a person would write for this portal, read by the same reader.
@@ -166,10 +175,15 @@ fn settings(
     );
     for (id, bot, token) in bots(app) {
         let name = quoted(bot.name());
-        text.push_str(&format!("[[portal.bot]]\nid = {id}\nhandler = {name}\nbot_token = {}\n", quoted(&token)));
+        text.push_str(&format!(
+            "[[portal.bot]]\nid = {id}\nhandler = {name}\nbot_token = {}\n",
+            quoted(&token)
+        ));
     }
     let loaded = settings::parse(&text, "imbot dev".as_ref(), &app.handlers(), &Environment::default());
-    loaded.map(|loaded| loaded.settings).map_err(|mistakes| mistakes.to_string())
+    loaded
+        .map(|loaded| loaded.settings)
+        .map_err(|mistakes| mistakes.to_string())
 }
 
 fn welcome(running: &Running, portal: &Portal, folder: &Folder) -> Result<String, String> {
@@ -188,7 +202,12 @@ fn welcome(running: &Running, portal: &Portal, folder: &Folder) -> Result<String
 }
 
 fn event_line(seen: Seen<'_>) -> String {
-    let Seen { outcome, name, bot, dialog } = seen;
+    let Seen {
+        outcome,
+        name,
+        bot,
+        dialog,
+    } = seen;
     format!("event   {name}  bot {bot}  dialog {dialog}  {outcome}\n")
 }
 

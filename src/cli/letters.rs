@@ -62,7 +62,9 @@ pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -
                 complain("--queue: must be events, calls, unknown or quarantine");
                 return 2;
             }
-            let queue = queue.as_ref().map_or_else(String::new, |queue| format!("queue={queue}&"));
+            let queue = queue
+                .as_ref()
+                .map_or_else(String::new, |queue| format!("queue={queue}&"));
             (common, format!("/api/v1/dead-letters?{queue}limit={limit}"))
         }
         Arguments::Show { id, common } => (common, format!("/api/v1/dead-letters/{id}")),
@@ -81,23 +83,35 @@ pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -
 
 fn source(app: &App, common: &Common, environment: &Environment) -> Result<Source, u8> {
     if let Some(folder) = &common.data {
-        return Ok(Source { folder: folder.clone(), settings: None });
+        return Ok(Source {
+            folder: folder.clone(),
+            settings: None,
+        });
     }
     let settings = settings_for(app, common.config.as_deref(), environment)?.settings;
-    Ok(Source { folder: settings.store.path.clone(), settings: Some(settings) })
+    Ok(Source {
+        folder: settings.store.path.clone(),
+        settings: Some(settings),
+    })
 }
 
 fn blocking<T>(work: impl Future<Output = Result<T, u8>>) -> Result<T, u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        complain(&format!("cannot start: {error}"));
-        exit::REFUSED
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            complain(&format!("cannot start: {error}"));
+            exit::REFUSED
+        })?;
     runtime.block_on(work)
 }
 
 async fn ask(source: &Source, arguments: &Arguments, path: &str) -> Result<Value, u8> {
     if !source.folder.exists() {
-        complain(&format!("{}: there is no store in this folder", source.folder.display()));
+        complain(&format!(
+            "{}: there is no store in this folder",
+            source.folder.display()
+        ));
         return Err(exit::REFUSED);
     }
     let Some(owner) = store::owner(&source.folder) else {
@@ -108,18 +122,31 @@ async fn ask(source: &Source, arguments: &Arguments, path: &str) -> Result<Value
         return Err(exit::BUSY);
     };
     let base = Url::parse(&format!("http://{admin}/")).map_err(|_| {
-        complain(&format!("the lock file names an admin address that cannot be read: {admin}"));
+        complain(&format!(
+            "the lock file names an admin address that cannot be read: {admin}"
+        ));
         exit::BUSY
     })?;
     fetch(&base, &token, path).await.map_err(|error| {
         complain(&error.to_string());
-        if matches!(error, FetchError::NoAnswer(_)) { exit::BUSY } else { exit::REFUSED }
+        if matches!(error, FetchError::NoAnswer(_)) {
+            exit::BUSY
+        } else {
+            exit::REFUSED
+        }
     })
 }
 
 fn admin_token(source: &Source) -> Option<Secret> {
-    let configured = source.settings.as_ref().and_then(|settings| settings.admin.token.clone());
-    configured.or_else(|| std::fs::read_to_string(source.folder.join(ADMIN_TOKEN)).ok().map(Secret::new))
+    let configured = source
+        .settings
+        .as_ref()
+        .and_then(|settings| settings.admin.token.clone());
+    configured.or_else(|| {
+        std::fs::read_to_string(source.folder.join(ADMIN_TOKEN))
+            .ok()
+            .map(Secret::new)
+    })
 }
 
 /// Without an owner the store is opened here; the lock keeps a server from starting meanwhile.

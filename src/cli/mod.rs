@@ -141,15 +141,22 @@ fn log(environment: &Environment, quiet: bool) {
         None => LogFormat::Json,
     };
     // `imbot dev` prints its own lines; its log would say everything twice.
-    let filter = environment.get("IMBOT_LOG").unwrap_or(if quiet { "warn" } else { "info" });
+    let filter = environment
+        .get("IMBOT_LOG")
+        .unwrap_or(if quiet { "warn" } else { "info" });
     telemetry::log_to_stderr(format, filter, terminal && environment.get("NO_COLOR").is_none());
 }
 
 /// A panic's text may hold a message or a token, so only its place is logged.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-        tracing::error!(place, "panic at {place} (its text is not logged: it may hold a message or a secret)");
+        let place = panic
+            .location()
+            .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        tracing::error!(
+            place,
+            "panic at {place} (its text is not logged: it may hold a message or a secret)"
+        );
     }));
 }
 

@@ -45,25 +45,52 @@ pub(super) fn run(app: &App, arguments: Arguments, environment: &Environment) ->
 }
 
 fn resend(app: &App, arguments: Arguments, environment: &Environment) -> Result<u8, u8> {
-    let Arguments { files, to, as_portal, again, rate, send, config } = arguments;
+    let Arguments {
+        files,
+        to,
+        as_portal,
+        again,
+        rate,
+        send,
+        config,
+    } = arguments;
     // A configuration is read only where it is needed, so that a body can be posted to `imbot dev` without one.
     let wanted = as_portal.is_some() || config.is_some();
-    let settings = if wanted { Some(settings_for(app, config.as_deref(), environment)?.settings) } else { None };
+    let settings = if wanted {
+        Some(settings_for(app, config.as_deref(), environment)?.settings)
+    } else {
+        None
+    };
     let as_portal = match (as_portal, &settings) {
         (Some(name), Some(settings)) => Some(portal_named(&name, settings)?),
         _ => None,
     };
-    let to = to.or_else(|| settings.as_ref().and_then(default_target)).or_else(|| Url::parse(DEV).ok());
+    let to = to
+        .or_else(|| settings.as_ref().and_then(default_target))
+        .or_else(|| Url::parse(DEV).ok());
     let to = to.ok_or(exit::REFUSED)?;
-    let options = ReplayOptions { files, to, as_portal, again, rate, send, clock: Clock::system() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        complain(&format!("cannot start: {error}"));
-        exit::REFUSED
-    })?;
-    let summary = runtime.block_on(replay(options, &mut std::io::stdout().lock())).map_err(|error| {
-        complain(&error.to_string());
-        exit::REFUSED
-    })?;
+    let options = ReplayOptions {
+        files,
+        to,
+        as_portal,
+        again,
+        rate,
+        send,
+        clock: Clock::system(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            complain(&format!("cannot start: {error}"));
+            exit::REFUSED
+        })?;
+    let summary = runtime
+        .block_on(replay(options, &mut std::io::stdout().lock()))
+        .map_err(|error| {
+            complain(&error.to_string());
+            exit::REFUSED
+        })?;
     Ok(if summary.is_clean() { 0 } else { exit::REFUSED })
 }
 
@@ -71,7 +98,10 @@ fn portal_named(name: &str, settings: &Settings) -> Result<PortalSettings, u8> {
     let known = settings.portals.iter().find(|portal| portal.name == name);
     known.cloned().ok_or_else(|| {
         let names: Vec<_> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-        complain(&format!("--as {name}: there is no such portal; the configuration has {}", names.join(", ")));
+        complain(&format!(
+            "--as {name}: there is no such portal; the configuration has {}",
+            names.join(", ")
+        ));
         2
     })
 }

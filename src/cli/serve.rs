@@ -26,7 +26,11 @@ pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -
         Ok(loaded) => loaded.settings,
         Err(code) => return code,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("imbot-work").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("imbot-work")
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("cannot start: {error}"));
@@ -40,7 +44,13 @@ pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -
 }
 
 async fn serve(app: &App, settings: &Settings, dispatching: bool) -> u8 {
-    let plan = Plan { settings, bots: &app.bots, clock: Clock::system(), observer: None, dispatching };
+    let plan = Plan {
+        settings,
+        bots: &app.bots,
+        clock: Clock::system(),
+        observer: None,
+        dispatching,
+    };
     let running = match Running::start(plan) {
         Ok(running) => running,
         Err(error) => return refused(&error),
@@ -80,15 +90,44 @@ fn refused(error: &StartError) -> u8 {
 
 fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     let how = if running.inherited { " (inherited socket)" } else { "" };
-    tracing::info!("events: http://{}{}{how} · admin: http://{}", running.public, settings.server.path, running.admin);
+    tracing::info!(
+        "events: http://{}{}{how} · admin: http://{}",
+        running.public,
+        settings.server.path,
+        running.admin
+    );
     for portal in &settings.portals {
-        let bots: Vec<_> = portal.bots.iter().map(|bot| format!("{} -> {}", bot.id, bot.handler)).collect();
-        tracing::info!(portal = portal.name, "portal {} ({}): bots {}", portal.name, portal.domain, bots.join(", "));
+        if portal.allow_insecure {
+            tracing::warn!(
+                portal = portal.name,
+                "portal {}: http and private addresses are allowed",
+                portal.name
+            );
+        }
+        for bot in &portal.bots {
+            let url = bot.event_url.as_deref().unwrap_or("not configured");
+            tracing::info!(
+                portal = portal.name,
+                bot = bot.id,
+                "portal {} ({}): bot {} {} is answered by {}; its event_url: {url}",
+                portal.name,
+                portal.domain,
+                bot.id,
+                bot.code,
+                bot.handler
+            );
+        }
     }
     match settings.server.ack {
-        Ack::Durable => tracing::info!("ack = durable: 200 means the event is on disk; a crash or power cut loses none"),
-        Ack::Written => tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events"),
-        Ack::Memory => tracing::warn!("ack = memory: any crash may lose acknowledged events"),
+        Ack::Durable => {
+            tracing::info!("ack = durable: 200 means on disk; a crash or a power cut loses no event");
+        }
+        Ack::Written => {
+            tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events");
+        }
+        Ack::Memory => {
+            tracing::warn!("ack = memory: any crash may lose acknowledged events");
+        }
     }
     if !dispatching {
         tracing::warn!("--accept-only: events are stored, no handler runs, nothing is sent");

@@ -22,7 +22,10 @@ pub(super) fn pause(class: Class, attempts: u32, call: i64) -> Option<Duration> 
     match class {
         // The portal's bucket says when; the call itself is ready at once.
         Class::Limit => Some(Duration::ZERO),
-        Class::OperatingTime => Some(spread(doubled(Duration::from_secs(10), attempts, Duration::from_secs(600)), call)),
+        Class::OperatingTime => Some(spread(
+            doubled(Duration::from_secs(10), attempts, Duration::from_secs(600)),
+            call,
+        )),
         Class::Transient => Some(spread(doubled(Duration::from_secs(1), attempts, CAP), call)),
         Class::Sending => SENDING.get(usize::try_from(attempts).unwrap_or(usize::MAX)).copied(),
         Class::Identity | Class::Bot | Class::Expired => Some(PARK),

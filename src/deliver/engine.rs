@@ -35,7 +35,10 @@ impl PortalAccess {
     /// The credentials of the webhook identity for this bot.
     pub(super) fn webhook(&self, bot: i64) -> Option<Credentials> {
         let url = self.incoming_webhook.clone()?;
-        Some(Credentials::Webhook { url, bot_token: self.bot_tokens.get(&bot).cloned() })
+        Some(Credentials::Webhook {
+            url,
+            bot_token: self.bot_tokens.get(&bot).cloned(),
+        })
     }
 }
 
@@ -90,12 +93,26 @@ impl Deliver {
             .into_iter()
             .map(|(portal, access)| {
                 let bucket = Bucket::new(access.burst, access.rate, now);
-                Lanes { portal, access: Arc::new(access), bucket, in_flight: 0, waiting_since: None }
+                Lanes {
+                    portal,
+                    access: Arc::new(access),
+                    bucket,
+                    in_flight: 0,
+                    waiting_since: None,
+                }
             })
             .collect();
         let sender = Arc::new(Sender::new(store.clone(), clock.clone(), client, rules));
         let activity = watch::Sender::new(Activity::default());
-        Self { store, clock, sender, portals, busy: HashSet::new(), turn: 0, activity }
+        Self {
+            store,
+            clock,
+            sender,
+            portals,
+            busy: HashSet::new(),
+            turn: 0,
+            activity,
+        }
     }
 
     /// Where to watch it work.
@@ -124,7 +141,9 @@ impl Deliver {
                 self.ended(ended);
             }
         }
-        let drained = stop.unless_hard(async { while running.join_next().await.is_some() {} }).await;
+        let drained = stop
+            .unless_hard(async { while running.join_next().await.is_some() {} })
+            .await;
         if drained.is_none() {
             tracing::warn!(cut = running.len(), "calls were cut by the stop; the outbox has them");
         }
@@ -146,7 +165,10 @@ impl Deliver {
                 }
             }
         }
-        self.activity.send_replace(Activity { looked: Some((generation, next)), running: running.len() });
+        self.activity.send_replace(Activity {
+            looked: Some((generation, next)),
+            running: running.len(),
+        });
         next
     }
 
@@ -161,7 +183,10 @@ impl Deliver {
         telemetry::portal_budget(&lanes.access.name, f64::from(lanes.bucket.tokens(now)));
         let free = tokens.min(IN_FLIGHT.saturating_sub(lanes.in_flight));
         // Ask for one even without a token: to know whether anything waits, and so when to come back.
-        let claim = self.store.claim_calls(&[lanes.portal], &self.busy, free.max(1), now).await?;
+        let claim = self
+            .store
+            .claim_calls(&[lanes.portal], &self.busy, free.max(1), now)
+            .await?;
         let mut next = claim.next_due.unwrap_or(now + POLL);
         for call in claim.items {
             if lanes.in_flight >= IN_FLIGHT {
@@ -174,7 +199,12 @@ impl Deliver {
             }
             lanes.bucket.take(now);
             lanes.in_flight += 1;
-            telemetry::limiter_wait(lanes.waiting_since.take().map_or(Duration::ZERO, |since| now.since(since)));
+            telemetry::limiter_wait(
+                lanes
+                    .waiting_since
+                    .take()
+                    .map_or(Duration::ZERO, |since| now.since(since)),
+            );
             self.busy.insert(call.call.lane);
             start(&self.sender, &lanes.access, call, running);
         }
@@ -189,7 +219,10 @@ impl Deliver {
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(panicked = error.is_panic(), "a sender broke; its dialog waits for a restart");
+                tracing::error!(
+                    panicked = error.is_panic(),
+                    "a sender broke; its dialog waits for a restart"
+                );
                 return;
             }
         };

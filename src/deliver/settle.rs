@@ -24,7 +24,13 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(store: Store, clock: Clock, client: Client, rules: Rules) -> Self {
-        Self { store, clock, client, rules, parked: Mutex::default() }
+        Self {
+            store,
+            clock,
+            client,
+            rules,
+            parked: Mutex::default(),
+        }
     }
 
     /// One attempt. Returns the class of the fault, if any, for the portal's pace.
@@ -35,7 +41,8 @@ impl Sender {
     ) -> Result<Option<Class>, StoreError> {
         let now = self.clock.now();
         if now >= claimed.call.expires {
-            self.bury(&claimed, DeadQueue::Calls, "expired", "not sent within deliver.max_age").await?;
+            self.bury(&claimed, DeadQueue::Calls, "expired", "not sent within deliver.max_age")
+                .await?;
             return Ok(None);
         }
         if let Some(until) = self.parked_until(&claimed, now) {
@@ -51,7 +58,11 @@ impl Sender {
             // Before the first byte leaves: after a crash this record is all that tells of the attempt.
             self.store.call_started(claimed.id).await?;
         }
-        match self.client.call(&credentials, &claimed.call.method, &claimed.call.params).await {
+        match self
+            .client
+            .call(&credentials, &claimed.call.method, &claimed.call.params)
+            .await
+        {
             Ok(_) => {
                 self.delivered(access, &claimed).await?;
                 Ok(None)
@@ -79,13 +90,17 @@ impl Sender {
         // The newest token seen for this bot lives longest; the call's own is the fallback.
         let newest = self.store.newest_token(call.portal, call.bot).await?;
         let token = newest.or_else(|| call.token.clone());
-        Ok(token.map(|token| Credentials::Token { endpoint: access.endpoint.clone(), token }))
+        Ok(token.map(|token| Credentials::Token {
+            endpoint: access.endpoint.clone(),
+            token,
+        }))
     }
 
     /// An event's token lives an hour and cannot be refreshed: the newest one seen is tried, or there is none.
     async fn token_expired(&self, claimed: &ClaimedCall, used: &Credentials) -> Result<(), StoreError> {
         let newest = self.store.newest_token(claimed.call.portal, claimed.call.bot).await?;
-        let another = newest.is_some_and(|newest| !matches!(used, Credentials::Token { token, .. } if *token == newest));
+        let another =
+            newest.is_some_and(|newest| !matches!(used, Credentials::Token { token, .. } if *token == newest));
         if another {
             let now = self.clock.now();
             return self.store.retry_call(claimed.id, waiting(claimed, now, now)).await;
@@ -101,7 +116,12 @@ impl Sender {
         if claimed.call.event.is_some() {
             telemetry::event_to_reply(took);
         }
-        tracing::info!(attempts = claimed.attempts + 1, event_to_reply_ms = took.as_millis(), "call {} delivered", claimed.id);
+        tracing::info!(
+            attempts = claimed.attempts + 1,
+            event_to_reply_ms = took.as_millis(),
+            "call {} delivered",
+            claimed.id
+        );
         Ok(())
     }
 
@@ -120,7 +140,11 @@ impl Sender {
                 let due = now + pause;
                 let retry = if fault.class == Class::Sending {
                     let first_failed = claimed.first_failed.unwrap_or(now);
-                    Retry { due, hold_until: first_failed + self.rules.hold, first_failed }
+                    Retry {
+                        due,
+                        hold_until: first_failed + self.rules.hold,
+                        first_failed,
+                    }
                 } else {
                     waiting(claimed, due, now)
                 };
@@ -134,7 +158,10 @@ impl Sender {
                 let detail = "the portal has the message's id but no message, for over an hour";
                 self.bury(claimed, DeadQueue::Unknown, &fault.code, detail).await
             }
-            None => self.bury(claimed, DeadQueue::Calls, &fault.code, &fault.to_string()).await,
+            None => {
+                self.bury(claimed, DeadQueue::Calls, &fault.code, &fault.to_string())
+                    .await
+            }
         }
     }
 
@@ -145,7 +172,12 @@ impl Sender {
         reason: &str,
         detail: &str,
     ) -> Result<(), StoreError> {
-        tracing::error!(reason, detail, "call {} went to the dead letters: see `imbot dead-letters list`", claimed.id);
+        tracing::error!(
+            reason,
+            detail,
+            "call {} went to the dead letters: see `imbot dead-letters list`",
+            claimed.id
+        );
         self.store.bury_call(claimed.id, queue, reason, detail).await
     }
 
@@ -162,7 +194,10 @@ impl Sender {
 
     fn unpark(&self, access: &PortalAccess, claimed: &ClaimedCall) {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        for (bot, reasons) in [(None, &[Class::Identity][..]), (Some(claimed.call.bot), &[Class::Bot, Class::Expired][..])] {
+        for (bot, reasons) in [
+            (None, &[Class::Identity][..]),
+            (Some(claimed.call.bot), &[Class::Bot, Class::Expired][..]),
+        ] {
             if parked.remove(&(claimed.call.portal, bot)).is_some() {
                 for reason in reasons {
                     telemetry::identity_parked(&access.name, reason.label(), false);
@@ -174,7 +209,10 @@ impl Sender {
     fn parked_until(&self, claimed: &ClaimedCall, now: Timestamp) -> Option<Timestamp> {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let portal = claimed.call.portal;
-        let until = [None, Some(claimed.call.bot)].into_iter().filter_map(|bot| parked.get(&(portal, bot))).max()?;
+        let until = [None, Some(claimed.call.bot)]
+            .into_iter()
+            .filter_map(|bot| parked.get(&(portal, bot)))
+            .max()?;
         (*until > now).then_some(*until)
     }
 }
@@ -182,5 +220,9 @@ impl Sender {
 /// The next try of a call behind which its dialog waits, so that order is kept.
 fn waiting(claimed: &ClaimedCall, due: Timestamp, now: Timestamp) -> Retry {
     let hold_until = claimed.call.expires.max(due) + Duration::from_secs(1);
-    Retry { due: due.min(claimed.call.expires), hold_until, first_failed: claimed.first_failed.unwrap_or(now) }
+    Retry {
+        due: due.min(claimed.call.expires),
+        hold_until,
+        first_failed: claimed.first_failed.unwrap_or(now),
+    }
 }

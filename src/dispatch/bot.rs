@@ -2,8 +2,8 @@
 
 use super::{Ctx, Outcome};
 use crate::event::{
-    BotDelete, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other,
-    ReactionChange,
+    BotDelete, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete, MessageUpdate,
+    Other, ReactionChange,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,14 +53,23 @@ impl Bot {
     /// A bot without handlers. `name` is what `handler = "…"` in `imbot.toml` refers to.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), on: BTreeMap::new(), commands: BTreeMap::new(), mistakes: Vec::new() }
+        Self {
+            name: name.into(),
+            on: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            mistakes: Vec::new(),
+        }
     }
 
     /// Handles the event that `handler` takes as its second argument. Two handlers for one event are refused at start.
     #[must_use]
     pub fn on<E: FromEvent>(mut self, handler: impl Handler<E>) -> Self {
         if self.on.insert(E::NAME, function(handler)).is_some() {
-            self.mistakes.push(format!("bot `{}` has two handlers for {}: keep one", self.name, E::NAME));
+            self.mistakes.push(format!(
+                "bot `{}` has two handlers for {}: keep one",
+                self.name,
+                E::NAME
+            ));
         }
         self
     }
@@ -70,11 +79,18 @@ impl Bot {
     pub fn command(mut self, name: &str, title: &str, handler: impl Handler<CommandAdd>) -> Self {
         let name = format!("/{}", name.trim_start_matches('/'));
         if name.len() == 1 || name.contains(char::is_whitespace) {
-            self.mistakes.push(format!("bot `{}` has a command `{name}`: a command is a slash and one word", self.name));
+            self.mistakes.push(format!(
+                "bot `{}` has a command `{name}`: a command is a slash and one word",
+                self.name
+            ));
         }
-        let command = Command { title: title.to_owned(), run: function(handler) };
+        let command = Command {
+            title: title.to_owned(),
+            run: function(handler),
+        };
         if self.commands.insert(name.clone(), command).is_some() {
-            self.mistakes.push(format!("bot `{}` has two handlers for {name}: keep one", self.name));
+            self.mistakes
+                .push(format!("bot `{}` has two handlers for {name}: keep one", self.name));
         }
         self
     }
@@ -86,7 +102,10 @@ impl Bot {
     }
 
     pub(crate) fn commands(&self) -> Commands {
-        self.commands.iter().map(|(name, command)| (name.clone(), command.title.clone())).collect()
+        self.commands
+            .iter()
+            .map(|(name, command)| (name.clone(), command.title.clone()))
+            .collect()
     }
 
     pub(crate) fn mistakes(&self) -> &[String] {
@@ -100,7 +119,9 @@ impl Bot {
         {
             return Some((&command.run, CommandAdd::NAME));
         }
-        self.on.get_key_value(name_of(&event.data)).map(|(name, run)| (run, *name))
+        self.on
+            .get_key_value(name_of(&event.data))
+            .map(|(name, run)| (run, *name))
     }
 }
 
@@ -108,7 +129,11 @@ impl fmt::Debug for Bot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let on: Vec<_> = self.on.keys().collect();
         let commands: Vec<_> = self.commands.keys().collect();
-        f.debug_struct("Bot").field("name", &self.name).field("on", &on).field("commands", &commands).finish()
+        f.debug_struct("Bot")
+            .field("name", &self.name)
+            .field("on", &on)
+            .field("commands", &commands)
+            .finish()
     }
 }
 

@@ -25,8 +25,7 @@ struct Inner {
     portal: String,
     bot: i64,
     dialog: Option<String>,
-    /// Command and message that an answer refers to.
-    command: Option<(i64, i64)>,
+    asked: Option<Asked>,
     remembered: Option<String>,
     state: Mutex<State>,
 }
@@ -47,21 +46,47 @@ pub(super) struct Queued {
     pub(super) params: Map<String, Value>,
 }
 
+/// What an answer to a slash command refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) command: i64,
+    pub(super) message: i64,
+    /// Whether the answer goes as a message: a portal recognises a repeated message, but not a repeated answer.
+    pub(super) as_message: bool,
+}
+
 /// What a context is made from.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) portal: String,
     pub(super) bot: i64,
     pub(super) dialog: Option<String>,
-    pub(super) command: Option<(i64, i64)>,
+    pub(super) asked: Option<Asked>,
     pub(super) remembered: Option<String>,
 }
 
 impl Ctx {
     pub(super) fn new(scene: Scene) -> Self {
-        let state = Mutex::new(State { calls: Vec::new(), memory: Memory::Keep, sealed: false });
-        let Scene { portal, bot, dialog, command, remembered } = scene;
-        Self(Arc::new(Inner { portal, bot, dialog, command, remembered, state }))
+        let state = Mutex::new(State {
+            calls: Vec::new(),
+            memory: Memory::Keep,
+            sealed: false,
+        });
+        let Scene {
+            portal,
+            bot,
+            dialog,
+            asked,
+            remembered,
+        } = scene;
+        Self(Arc::new(Inner {
+            portal,
+            bot,
+            dialog,
+            asked,
+            remembered,
+            state,
+        }))
     }
 
     /// The portal's name in the configuration.
@@ -90,18 +115,38 @@ impl Ctx {
         let dialog_id = self.0.dialog.clone().ok_or_else(|| {
             Failure::fatal("ctx.reply needs a dialog, and this event has none: use ctx.call(MessageSend { .. })")
         })?;
-        self.call(MessageSend { dialog_id, draft: checked(draft.into())?, reply_id: None })
+        self.call(MessageSend {
+            dialog_id,
+            draft: checked(draft.into())?,
+            reply_id: None,
+        })
     }
 
-    /// Queues the answer to the slash command that this event is (`imbot.v2.Command.answer`).
+    /// Queues the answer to the slash command that this event is: by `imbot.v2.Command.answer`, or as a message where
+    /// `deliver.answer_via` says so (by default in private dialogs, where a repeated message is recognised).
     ///
     /// # Errors
     /// Fatal if the event is no command, or the text is blank or over 20,000 characters.
     pub fn answer(&self, draft: impl Into<Draft>) -> Outcome {
-        let (Some((command_id, message_id)), Some(dialog_id)) = (self.0.command, self.0.dialog.clone()) else {
-            return Err(Failure::fatal("ctx.answer works for a command event with its message: use ctx.reply"));
+        let (Some(asked), Some(dialog_id)) = (self.0.asked, self.0.dialog.clone()) else {
+            return Err(Failure::fatal(
+                "ctx.answer works for a command event with its message: use ctx.reply",
+            ));
         };
-        self.call(CommandAnswer { command_id, message_id, dialog_id, draft: checked(draft.into())? })
+        let (draft, message_id) = (checked(draft.into())?, asked.message);
+        if asked.as_message {
+            return self.call(MessageSend {
+                dialog_id,
+                draft,
+                reply_id: Some(message_id),
+            });
+        }
+        self.call(CommandAnswer {
+            command_id: asked.command,
+            message_id,
+            dialog_id,
+            draft,
+        })
     }
 
     /// Queues any REST call. `botId` and the credentials are added for you.
@@ -110,7 +155,12 @@ impl Ctx {
     /// Fatal if the handler has ended already, or has queued 1,000 calls.
     pub fn call<M: Method>(&self, method: M) -> Outcome {
         let dialog = method.dialog().map(str::to_owned);
-        let queued = Queued { method: M::NAME, repeat: M::REPEAT, dialog, params: method.params() };
+        let queued = Queued {
+            method: M::NAME,
+            repeat: M::REPEAT,
+            dialog,
+            params: method.params(),
+        };
         self.change(|state| {
             if state.calls.len() >= MAX_CALLS {
                 return Err(Failure::fatal("a handler may queue 1,000 calls for one event"));
@@ -141,7 +191,10 @@ impl Ctx {
     pub fn remember<T: Serialize + ?Sized>(&self, value: &T) -> Outcome {
         let text = serde_json::to_string(value).map_err(Failure::fatal)?;
         if text.len() > MAX_MEMORY {
-            return Err(Failure::fatal(format!("{} bytes to remember, at most {MAX_MEMORY} are kept", text.len())));
+            return Err(Failure::fatal(format!(
+                "{} bytes to remember, at most {MAX_MEMORY} are kept",
+                text.len()
+            )));
         }
         self.change(|state| {
             state.memory = Memory::Set(text);
@@ -163,7 +216,9 @@ impl Ctx {
     fn change(&self, change: impl FnOnce(&mut State) -> Outcome) -> Outcome {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.sealed {
-            return Err(Failure::fatal("the handler has ended; its words are committed or dropped"));
+            return Err(Failure::fatal(
+                "the handler has ended; its words are committed or dropped",
+            ));
         }
         change(&mut state)
     }
@@ -172,17 +227,24 @@ impl Ctx {
     pub(super) fn seal(&self) -> (Vec<Queued>, Memory) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.sealed = true;
-        (std::mem::take(&mut state.calls), std::mem::replace(&mut state.memory, Memory::Keep))
+        (
+            std::mem::take(&mut state.calls),
+            std::mem::replace(&mut state.memory, Memory::Keep),
+        )
     }
 }
 
 fn checked(draft: Draft) -> Result<Draft, Failure> {
     let length = draft.text().as_str().chars().count();
     if draft.text().is_blank() {
-        Err(Failure::fatal("the text is blank, and the portal refuses a blank message"))
+        Err(Failure::fatal(
+            "the text is blank, and the portal refuses a blank message",
+        ))
     } else if length > Draft::MAX_CHARS {
         let most = Draft::MAX_CHARS;
-        Err(Failure::fatal(format!("the text has {length} characters; the portal would cut it at {most}")))
+        Err(Failure::fatal(format!(
+            "the text has {length} characters; the portal would cut it at {most}"
+        )))
     } else {
         Ok(draft)
     }
@@ -197,7 +259,11 @@ mod tests {
             portal: "acme".into(),
             bot: 456,
             dialog: dialog.map(str::to_owned),
-            command,
+            asked: command.map(|(command, message)| Asked {
+                command,
+                message,
+                as_message: false,
+            }),
             remembered: remembered.map(str::to_owned),
         })
     }

@@ -36,6 +36,18 @@ pub(crate) struct Workers {
     /// Pause before the second attempt, the third, …; the last one repeats.
     pub(crate) retry: Vec<Duration>,
     pub(crate) hold: Duration,
+    pub(crate) answer_via: AnswerVia,
+}
+
+/// Which method carries `ctx.answer` (`deliver.answer_via`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AnswerVia {
+    /// A message with a template id where the bot surely is in the dialog (a private one), else the command's answer.
+    Auto,
+    /// `imbot.v2.Command.answer`.
+    Answer,
+    /// `imbot.v2.Chat.Message.send`, with the command's message as the one replied to.
+    Send,
 }
 
 /// The dispatcher: reads the inbox, runs handlers, writes the outbox.
@@ -53,9 +65,22 @@ impl Dispatch {
     pub(crate) fn new(store: Store, clock: Clock, roster: Roster, workers: Workers, call_age: Duration) -> Self {
         let concurrency = workers.concurrency;
         let salt = store.salt();
-        let run = Run { store: store.clone(), clock: clock.clone(), workers, salt, call_age };
+        let run = Run {
+            store: store.clone(),
+            clock: clock.clone(),
+            workers,
+            salt,
+            call_age,
+        };
         let activity = watch::Sender::new(Activity::default());
-        Self { store, clock, roster: Arc::new(roster), run: Arc::new(run), concurrency, activity }
+        Self {
+            store,
+            clock,
+            roster: Arc::new(roster),
+            run: Arc::new(run),
+            concurrency,
+            activity,
+        }
     }
 
     /// Where to watch it work.
@@ -85,9 +110,14 @@ impl Dispatch {
                 free(&mut busy, ended);
             }
         }
-        let drained = stop.unless_hard(async { while running.join_next().await.is_some() {} }).await;
+        let drained = stop
+            .unless_hard(async { while running.join_next().await.is_some() {} })
+            .await;
         if drained.is_none() {
-            tracing::warn!(cut = running.len(), "handlers were cut by the stop; their events run again at the next start");
+            tracing::warn!(
+                cut = running.len(),
+                "handlers were cut by the stop; their events run again at the next start"
+            );
         }
     }
 
@@ -111,7 +141,10 @@ impl Dispatch {
             }
             let next = claim.next_due.map_or(now + POLL, |due| due.min(now + POLL));
             let looked = (found < free).then_some((generation, next));
-            self.activity.send_replace(Activity { looked, running: running.len() });
+            self.activity.send_replace(Activity {
+                looked,
+                running: running.len(),
+            });
             if found < free || free == 0 {
                 return next;
             }
@@ -144,6 +177,9 @@ fn free(busy: &mut HashSet<Lane>, ended: Result<Lane, tokio::task::JoinError>) {
             busy.remove(&lane);
         }
         // Handlers run in tasks of their own, so only a mistake of ours ends here: keep the lane shut, shout, go on.
-        Err(error) => tracing::error!(panicked = error.is_panic(), "a worker broke; its dialog waits for a restart"),
+        Err(error) => tracing::error!(
+            panicked = error.is_panic(),
+            "a worker broke; its dialog waits for a restart"
+        ),
     }
 }

@@ -15,5 +15,4 @@ pub use bot::{Bot, Handler};
 pub use ctx::Ctx;
 pub use outcome::{Failure, Outcome};
 
-pub(crate) use bot::Commands;
-pub(crate) use engine::{Dispatch, Roster, Served, Workers};
+pub(crate) use engine::{AnswerVia, Dispatch, Roster, Served, Workers};

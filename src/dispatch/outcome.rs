@@ -24,13 +24,19 @@ impl Failure {
     /// Trying again later may help. Nothing that the handler queued is sent.
     #[must_use]
     pub fn retry(reason: impl fmt::Display) -> Self {
-        Self { again: true, reason: reason.to_string() }
+        Self {
+            again: true,
+            reason: reason.to_string(),
+        }
     }
 
     /// Trying again cannot help: the event goes to the dead letters at once.
     #[must_use]
     pub fn fatal(reason: impl fmt::Display) -> Self {
-        Self { again: false, reason: reason.to_string() }
+        Self {
+            again: false,
+            reason: reason.to_string(),
+        }
     }
 
     /// Whether another try may help.

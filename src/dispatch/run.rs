@@ -1,7 +1,7 @@
 //! One event through its handler, to its end or its next try. Owns what each ending means for the store.
 
-use super::ctx::{Ctx, Queued, Scene};
-use super::engine::{Served, Workers};
+use super::ctx::{Asked, Ctx, Queued, Scene};
+use super::engine::{AnswerVia, Served, Workers};
 use super::outcome::Outcome;
 use crate::event::{Data, Event};
 use crate::method::Repeat;
@@ -58,7 +58,7 @@ impl Run {
         if event.is_own_or_system_or_bot() {
             return self.ignore(&claimed).await;
         }
-        let ctx = Ctx::new(scene(&event, &claimed, served));
+        let ctx = Ctx::new(self.scene(&event, &claimed, served));
         let watch = Stopwatch::start();
         let ending = self.attempt(function(ctx.clone(), event)).await;
         telemetry::handler_run(served.handler.name(), label, ending.label(), watch.elapsed());
@@ -68,7 +68,37 @@ impl Run {
             Ending::Failed { again: false, detail } => self.bury(&claimed, "handler_fatal", &detail).await,
             Ending::Failed { again: true, detail } => self.again(&claimed, "handler_failed", &detail).await,
             Ending::Panicked => self.again(&claimed, "handler_panicked", "the handler panicked").await,
-            Ending::TimedOut => self.again(&claimed, "handler_timed_out", "the handler outlived its timeout").await,
+            Ending::TimedOut => {
+                self.again(&claimed, "handler_timed_out", "the handler outlived its timeout")
+                    .await
+            }
+        }
+    }
+
+    fn scene(&self, event: &Event, claimed: &ClaimedEvent, served: &Served) -> Scene {
+        let dialog = Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty());
+        // Bitrix24 writes a private dialog as the other user's number; the bot is always in it.
+        let private = !claimed.dialog.starts_with("chat");
+        let as_message = match self.workers.answer_via {
+            AnswerVia::Auto => private,
+            AnswerVia::Answer => false,
+            AnswerVia::Send => true,
+        };
+        let asked = match &event.data {
+            Data::CommandAdd(asked) => asked.message.as_ref().map(|message| Asked {
+                command: asked.command.id,
+                message: message.id,
+                as_message,
+            }),
+            _ => None,
+        };
+        let (portal, remembered) = (served.portal.clone(), claimed.memory.clone());
+        Scene {
+            portal,
+            bot: claimed.bot,
+            dialog,
+            asked,
+            remembered,
         }
     }
 
@@ -99,15 +129,28 @@ impl Run {
         queued: Vec<Queued>,
         memory: Memory,
     ) -> Result<(), StoreError> {
-        let calls = (0_u32..).zip(queued).map(|(step, call)| self.plan(claimed, served, step, call)).collect();
-        self.store.complete_event(Completion { id: claimed.id, settled: Settled::Done, calls, memory }).await?;
-        telemetry::event_settled("done");
-        Ok(())
+        let calls = (0_u32..)
+            .zip(queued)
+            .map(|(step, call)| self.plan(claimed, served, step, call))
+            .collect();
+        self.store
+            .complete_event(Completion {
+                id: claimed.id,
+                settled: Settled::Done,
+                calls,
+                memory,
+            })
+            .await
     }
 
     /// Makes a queued call durable-ready: all that any attempt will send is decided here.
     fn plan(&self, claimed: &ClaimedEvent, served: &Served, step: u32, queued: Queued) -> NewCall {
-        let Queued { method, repeat, dialog, mut params } = queued;
+        let Queued {
+            method,
+            repeat,
+            dialog,
+            mut params,
+        } = queued;
         params.entry("botId").or_insert_with(|| json!(claimed.bot));
         let template = (repeat == Repeat::ByTemplate).then(|| TemplateId::derive(&self.salt, &claimed.origin, step));
         if let (Some(template), Some(fields)) = (&template, params.get_mut("fields").and_then(|f| f.as_object_mut())) {
@@ -124,7 +167,11 @@ impl Run {
             template,
             identity: served.identity,
             token: claimed.token.clone(),
-            unknown: if repeat == Repeat::Never { Unknown::Stop } else { Unknown::Repeat },
+            unknown: if repeat == Repeat::Never {
+                Unknown::Stop
+            } else {
+                Unknown::Repeat
+            },
             event: Some(claimed.id),
             received: claimed.received,
             expires: self.clock.now() + self.call_age,
@@ -133,9 +180,14 @@ impl Run {
 
     async fn ignore(&self, claimed: &ClaimedEvent) -> Result<(), StoreError> {
         let (settled, calls, memory) = (Settled::Ignored, Vec::new(), Memory::Keep);
-        self.store.complete_event(Completion { id: claimed.id, settled, calls, memory }).await?;
-        telemetry::event_settled("ignored");
-        Ok(())
+        self.store
+            .complete_event(Completion {
+                id: claimed.id,
+                settled,
+                calls,
+                memory,
+            })
+            .await
     }
 
     async fn again(&self, claimed: &ClaimedEvent, reason: &'static str, detail: &str) -> Result<(), StoreError> {
@@ -159,9 +211,7 @@ impl Run {
             "event {} went to the dead letters: see `imbot dead-letters list`", claimed.id
         );
         tracing::debug!(inbox_id = claimed.id.0, detail, "why event {} was given up", claimed.id);
-        self.store.bury_event(claimed.id, reason, detail).await?;
-        telemetry::event_settled("dead");
-        Ok(())
+        self.store.bury_event(claimed.id, reason, detail).await
     }
 }
 
@@ -171,26 +221,18 @@ fn decode(claimed: &ClaimedEvent) -> Result<Event, String> {
     Event::from_tree(&tree).map_err(|unusable| unusable.to_string())
 }
 
-fn scene(event: &Event, claimed: &ClaimedEvent, served: &Served) -> Scene {
-    let command = match &event.data {
-        Data::CommandAdd(asked) => asked.message.as_ref().map(|message| (asked.command.id, message.id)),
-        _ => None,
-    };
-    Scene {
-        portal: served.portal.clone(),
-        bot: claimed.bot,
-        dialog: Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty()),
-        command,
-        remembered: claimed.memory.clone(),
-    }
-}
-
 impl Workers {
     /// When the next try of an event comes that has failed `attempts` times before this one.
     pub(super) fn retry(&self, attempts: u32, first_failed: Option<Timestamp>, now: Timestamp) -> Retry {
         let first_failed = first_failed.unwrap_or(now);
-        let step = usize::try_from(attempts).unwrap_or(usize::MAX).min(self.retry.len().saturating_sub(1));
+        let step = usize::try_from(attempts)
+            .unwrap_or(usize::MAX)
+            .min(self.retry.len().saturating_sub(1));
         let pause = self.retry.get(step).copied().unwrap_or(Duration::from_secs(1));
-        Retry { due: now + pause, hold_until: first_failed + self.hold, first_failed }
+        Retry {
+            due: now + pause,
+            hold_until: first_failed + self.hold,
+            first_failed,
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! What happened, one struct an event, and the trait by which a handler names the event it wants.
 
+use super::Event;
 use super::entities::{BotRef, Chat, Message, User};
 use super::free::FreeForm;
 use super::name::Known;
 use super::other::Other;
-use super::Event;
 use serde::Serialize;
 
 /// The content of an event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "an event is decoded once and moved into its handler, never kept in bulk")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is decoded once and moved into its handler, never kept in bulk"
+)]
 pub enum Data {
     /// A message for the bot.
     MessageAdd(MessageAdd),
@@ -288,11 +291,19 @@ impl Data {
             Self::ContextGet(data) => data.dialog_id.as_str(),
             _ => "",
         };
-        let known = chat.map(|chat| chat.dialog_id.as_str()).filter(|dialog| !dialog.is_empty()).unwrap_or(own);
+        let known = chat
+            .map(|chat| chat.dialog_id.as_str())
+            .filter(|dialog| !dialog.is_empty())
+            .unwrap_or(own);
         if !known.is_empty() {
             return known.to_owned();
         }
-        let number = self.message().and_then(|message| message.chat_id).or(chat.and_then(|chat| chat.id));
-        number.filter(|id| *id > 0).map_or_else(String::new, |id| format!("chat{id}"))
+        let number = self
+            .message()
+            .and_then(|message| message.chat_id)
+            .or(chat.and_then(|chat| chat.id));
+        number
+            .filter(|id| *id > 0)
+            .map_or_else(String::new, |id| format!("chat{id}"))
     }
 }

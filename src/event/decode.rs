@@ -1,5 +1,6 @@
 //! A tree into an event: names of fields, their aliases and what each becomes. Reads only through `wire`'s scalars.
 
+use super::Event;
 use super::data::{
     BotDelete, Command, CommandAdd, ContextGet, Data, JoinChat, MessageAdd, MessageDelete, MessageUpdate,
     ReactionChange,
@@ -9,7 +10,6 @@ use super::free::FreeForm;
 use super::name::Known;
 use super::other::Other;
 use super::required::{Envelope, Unusable, Usable, message, message_chat};
-use super::Event;
 use crate::types::Secret;
 use crate::wire::{Node, Tree};
 
@@ -42,7 +42,10 @@ pub(super) fn data(envelope: &Envelope<'_, '_>) -> Result<Data, Unusable> {
             kind: envelope.kind,
             name: envelope.name(),
             ts: envelope.ts,
-            data: envelope.data.map(|data| FreeForm::from(data.to_json())).unwrap_or_default(),
+            data: envelope
+                .data
+                .map(|data| FreeForm::from(data.to_json()))
+                .unwrap_or_default(),
             bot: envelope.bot(),
             dialog: envelope.dialog(),
         }),
@@ -84,7 +87,9 @@ fn typed(known: Known, bot: i64, data: Node<'_, '_>) -> Data {
         }),
         Known::JoinChat => Data::JoinChat(JoinChat {
             bot,
-            dialog_id: fields.option("dialogId").unwrap_or_else(|| fields.below("chat").text("dialogId")),
+            dialog_id: fields
+                .option("dialogId")
+                .unwrap_or_else(|| fields.below("chat").text("dialogId")),
             chat,
             user,
             language,
@@ -93,7 +98,10 @@ fn typed(known: Known, bot: i64, data: Node<'_, '_>) -> Data {
         Known::ContextGet => Data::ContextGet(ContextGet {
             bot,
             dialog_id: fields.text("dialogId"),
-            context: fields.get("context").map(|context| FreeForm::from(context.to_json())).unwrap_or_default(),
+            context: fields
+                .get("context")
+                .map(|context| FreeForm::from(context.to_json()))
+                .unwrap_or_default(),
             chat,
             user: user.unwrap_or_default(),
             language,
@@ -138,13 +146,22 @@ fn read_message(node: Node<'_, '_>) -> Message {
         text: fields.text("text"),
         is_system: fields.is("isSystem"),
         uuid: fields.option("uuid"),
-        forward: node.get("forward").filter(|forward| !forward.is_empty()).map(read_forward),
+        forward: node
+            .get("forward")
+            .filter(|forward| !forward.is_empty())
+            .map(read_forward),
         viewed_by_others: fields.is("viewedByOthers"),
         replaces: fields.get("replaces").map_or_else(Vec::new, |list| {
-            list.items().into_iter().map(|item| FreeForm::from(item.to_json())).collect()
+            list.items()
+                .into_iter()
+                .map(|item| FreeForm::from(item.to_json()))
+                .collect()
         }),
         file_ids: file_ids(params),
-        reply_id: params.int("REPLY_ID").or_else(|| params.int("replyId")).filter(|id| *id > 0),
+        reply_id: params
+            .int("REPLY_ID")
+            .or_else(|| params.int("replyId"))
+            .filter(|id| *id > 0),
         params: fields.map("params"),
     }
 }
@@ -277,7 +294,10 @@ impl<'t, 'a> Fields<'t, 'a> {
 
     /// Always an object: PHP writes an empty one as a list.
     fn map(self, name: &str) -> FreeForm {
-        self.get(name).map(|map| serde_json::Value::Object(map.to_json_map())).map(FreeForm::from).unwrap_or_default()
+        self.get(name)
+            .map(|map| serde_json::Value::Object(map.to_json_map()))
+            .map(FreeForm::from)
+            .unwrap_or_default()
     }
 
     fn auth(self, name: &str) -> Option<Auth> {

@@ -3,8 +3,8 @@
 //! A tag byte for the event, the bot, then numbers in big-endian order, so that the keys of successive messages are
 //! neighbours in an index. Subscription ids, tokens and their expiry differ between two deliveries and are left out.
 
-use super::decode;
 use super::data::Data;
+use super::decode;
 use super::name::Known;
 use super::required::{Envelope, Usable, id_of, message};
 use crate::types::is_credential;
@@ -21,14 +21,18 @@ pub(super) fn of(envelope: &Envelope<'_, '_>, usable: &Usable<'_, '_>) -> Option
     match usable {
         Usable::Known { known, bot, data } => match known {
             Known::MessageAdd => Some(Key::new(*known as u8, *bot).number(id_of(*data, "message")?).done()),
-            Known::MessageDelete => Some(Key::new(*known as u8, *bot).number(data.get("messageId")?.int()?).done()),
+            Known::MessageDelete => Some(
+                Key::new(*known as u8, *bot)
+                    .number(data.get("messageId")?.int()?)
+                    .done(),
+            ),
             Known::CommandAdd if message(*data).is_some() => command(envelope, *bot, *data),
             _ => by_content(envelope, *known as u8, *bot, id_of(*data, "user")),
         },
         Usable::Other => {
-            let user = envelope.data.and_then(|data| {
-                id_of(data, "user").or_else(|| data.path(&["USER", "ID"]).and_then(Node::int))
-            });
+            let user = envelope
+                .data
+                .and_then(|data| id_of(data, "user").or_else(|| data.path(&["USER", "ID"]).and_then(Node::int)));
             by_content(envelope, OTHER, envelope.bot().unwrap_or_default(), user)
         }
     }
@@ -60,7 +64,13 @@ fn by_content(envelope: &Envelope<'_, '_>, tag: u8, bot: i64, user: Option<i64>)
             normalize(&serde_json::to_value(&known).ok()?, Place::Root, &mut text);
         }
     }
-    Some(Key::new(tag, bot).number(ts).number(user.unwrap_or_default()).digest(&text).done())
+    Some(
+        Key::new(tag, bot)
+            .number(ts)
+            .number(user.unwrap_or_default())
+            .digest(&text)
+            .done(),
+    )
 }
 
 struct Key(Vec<u8>);
@@ -99,7 +109,14 @@ enum Place {
 
 impl Place {
     fn skips(self, name: &str) -> bool {
-        const ONLINE: [&str; 6] = ["idle", "lastActivityDate", "mobileLastDate", "desktopLastDate", "absent", "status"];
+        const ONLINE: [&str; 6] = [
+            "idle",
+            "lastActivityDate",
+            "mobileLastDate",
+            "desktopLastDate",
+            "absent",
+            "status",
+        ];
         let volatile = match self {
             Self::Root => name == "bot",
             // The first API keeps the bot's authorization under the command as well.
@@ -128,7 +145,11 @@ fn normalize(value: &Value, place: Place, text: &mut Vec<u8>) -> bool {
         Value::Bool(flag) => leaf(if *flag { "1" } else { "0" }, text),
         Value::Number(number) => leaf(&number.to_string(), text),
         Value::String(string) => leaf(string, text),
-        Value::Array(items) => fields(items.iter().enumerate().map(|(at, item)| (at.to_string(), item)), place, text),
+        Value::Array(items) => fields(
+            items.iter().enumerate().map(|(at, item)| (at.to_string(), item)),
+            place,
+            text,
+        ),
         Value::Object(map) => fields(map.iter().map(|(name, value)| (name.clone(), value)), place, text),
     }
 }

@@ -34,7 +34,11 @@ impl Label {
     pub fn of(tree: &Tree<'_>) -> Self {
         let envelope = Envelope::of(tree);
         let usable = envelope.usable();
-        let token = envelope.data.and_then(|data| data.path(&["bot", "auth", "access_token"])?.string().filter(|token| !token.is_empty()));
+        let token = envelope.data.and_then(|data| {
+            data.path(&["bot", "auth", "access_token"])?
+                .string()
+                .filter(|token| !token.is_empty())
+        });
         Self {
             kind: envelope.kind,
             name: envelope.name(),

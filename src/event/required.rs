@@ -70,7 +70,9 @@ impl<'t, 'a> Envelope<'t, 'a> {
                 message(data).ok_or(Unusable::of("data.message.id"))?;
             }
             Known::MessageDelete => {
-                data.get("messageId").and_then(Node::int).ok_or(Unusable::of("data.messageId"))?;
+                data.get("messageId")
+                    .and_then(Node::int)
+                    .ok_or(Unusable::of("data.messageId"))?;
             }
             Known::JoinChat => {
                 let own = data.get("dialogId").and_then(Node::text_or_none);
@@ -83,7 +85,9 @@ impl<'t, 'a> Envelope<'t, 'a> {
                 id_of(data, "command").ok_or(Unusable::of("data.command.id"))?;
             }
             Known::ReactionChange => {
-                data.get("reaction").and_then(Node::text_or_none).ok_or(Unusable::of("data.reaction"))?;
+                data.get("reaction")
+                    .and_then(Node::text_or_none)
+                    .ok_or(Unusable::of("data.reaction"))?;
             }
             Known::BotDelete => {}
         }
@@ -93,7 +97,11 @@ impl<'t, 'a> Envelope<'t, 'a> {
     /// The bot the event names, usable or not.
     pub(super) fn bot(&self) -> Option<i64> {
         let data = self.data?;
-        if self.kind == Kind::ImbotV1 { v1_bot(data) } else { id_of(data, "bot") }
+        if self.kind == Kind::ImbotV1 {
+            v1_bot(data)
+        } else {
+            id_of(data, "bot")
+        }
     }
 
     /// `chat.dialogId`, else `dialogId`, else `chat` and the chat's number, else empty.
@@ -109,21 +117,22 @@ impl<'t, 'a> Envelope<'t, 'a> {
             _ => None,
         };
         chat_dialog(data).or(second).unwrap_or_else(|| {
-            let has_message = !matches!(self.known, Some(Known::MessageDelete | Known::JoinChat | Known::ContextGet));
+            let has_message = !matches!(
+                self.known,
+                Some(Known::MessageDelete | Known::JoinChat | Known::ContextGet)
+            );
             let message_chat = message(data).filter(|_| has_message).and_then(message_chat);
             let number = message_chat.or_else(|| id_of(data, "chat"));
-            number.filter(|id| *id > 0).map_or_else(String::new, |id| format!("chat{id}"))
+            number
+                .filter(|id| *id > 0)
+                .map_or_else(String::new, |id| format!("chat{id}"))
         })
     }
 }
 
 /// An event that can be handled.
 pub(super) enum Usable<'t, 'a> {
-    Known {
-        known: Known,
-        bot: i64,
-        data: Node<'t, 'a>,
-    },
+    Known { known: Known, bot: i64, data: Node<'t, 'a> },
     Other,
 }
 
@@ -134,7 +143,8 @@ pub(super) fn id_of(data: Node<'_, '_>, name: &str) -> Option<i64> {
 
 /// The message, if it has a number; without one it is no message.
 pub(super) fn message<'t, 'a>(data: Node<'t, 'a>) -> Option<Node<'t, 'a>> {
-    data.get("message").filter(|message| message.get("id").and_then(Node::int).is_some())
+    data.get("message")
+        .filter(|message| message.get("id").and_then(Node::int).is_some())
 }
 
 /// `chatId`, in older revisions `chat_id`.
@@ -152,7 +162,10 @@ fn v1_bot(data: Node<'_, '_>) -> Option<i64> {
     let mut bots = Vec::new();
     let number = |node: Node<'_, '_>, name: &str| node.get(name).and_then(Node::int);
     if let Some(list) = data.get("BOT") {
-        bots.extend(list.children().filter_map(|bot| number(bot, "BOT_ID").or_else(|| bot.name().parse().ok())));
+        bots.extend(
+            list.children()
+                .filter_map(|bot| number(bot, "BOT_ID").or_else(|| bot.name().parse().ok())),
+        );
     } else if let Some(list) = data.get("COMMAND") {
         bots.extend(list.children().filter_map(|command| number(command, "BOT_ID")));
     } else {

@@ -19,8 +19,13 @@ use std::time::Duration;
 
 /// What is served here, for the test that holds `openapi/imbot.yaml` to it.
 #[cfg(any(test, feature = "testing"))]
-pub(super) const PATHS: [&str; 5] =
-    ["/healthz", "/readyz", "/metrics", "/api/v1/dead-letters", "/api/v1/dead-letters/{id}"];
+pub(super) const PATHS: [&str; 5] = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/dead-letters",
+    "/api/v1/dead-letters/{id}",
+];
 /// Letters listed at once, unless asked otherwise.
 const LISTED: usize = 100;
 
@@ -50,7 +55,10 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
 }
 
 async fn authorised(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let given = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     if given.is_some_and(|given| admin.token.matches(given)) {
         next.run(request).await
     } else {
@@ -84,12 +92,20 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         telemetry::levels(levels(&counts, admin.clock.now()));
     }
     admin.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.metrics.render()).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        admin.metrics.render(),
+    )
+        .into_response()
 }
 
 fn levels(counts: &Counts, now: Timestamp) -> Levels {
     let age = |oldest: Option<i64>| oldest.map_or(Duration::ZERO, |at| now.since(Timestamp(at)));
     Levels {
+        accepted: counts.accepted,
+        done: counts.done,
+        ignored: counts.ignored,
+        dead: counts.dead,
         inbox: counts.pending_events,
         inbox_oldest: age(counts.oldest_event),
         outbox: counts.pending_calls,
@@ -111,7 +127,11 @@ async fn dead_letters(State(admin): State<Arc<Admin>>, Query(listing): Query<Lis
         Some(queue) => queue,
         None => None,
     };
-    match admin.store.dead_letters(queue, listing.limit.unwrap_or(LISTED).min(1_000)).await {
+    match admin
+        .store
+        .dead_letters(queue, listing.limit.unwrap_or(LISTED).min(1_000))
+        .await
+    {
         Ok(letters) => {
             let letters: Vec<_> = letters.iter().map(|letter| summary(letter, &admin.store)).collect();
             Json(json!({ "letters": letters })).into_response()
@@ -130,7 +150,12 @@ async fn dead_letter(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Re
 
 /// The queue of this name in commands and addresses.
 pub(crate) fn queue_named(name: &str) -> Option<DeadQueue> {
-    let queues = [DeadQueue::Events, DeadQueue::Calls, DeadQueue::Unknown, DeadQueue::Quarantine];
+    let queues = [
+        DeadQueue::Events,
+        DeadQueue::Calls,
+        DeadQueue::Unknown,
+        DeadQueue::Quarantine,
+    ];
     queues.into_iter().find(|queue| queue.as_str() == name)
 }
 

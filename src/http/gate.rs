@@ -61,13 +61,20 @@ pub(crate) struct Admitted {
 impl Gate {
     /// A gate for these portals; domains and member ids must differ (the settings see to it).
     pub(crate) fn new(portals: Vec<PortalPass>) -> Self {
-        let mut gate = Self { portals: Vec::new(), by_member: HashMap::new(), by_domain: HashMap::new() };
+        let mut gate = Self {
+            portals: Vec::new(),
+            by_member: HashMap::new(),
+            by_domain: HashMap::new(),
+        };
         for (at, pass) in portals.into_iter().enumerate() {
             if let Some(member) = &pass.member_id {
                 gate.by_member.insert(member.clone(), at);
             }
             gate.by_domain.insert(pass.domain.to_ascii_lowercase(), at);
-            gate.portals.push(Known { pass: Arc::new(pass), pinned: OnceLock::new() });
+            gate.portals.push(Known {
+                pass: Arc::new(pass),
+                pinned: OnceLock::new(),
+            });
         }
         gate
     }
@@ -79,16 +86,28 @@ impl Gate {
     pub(crate) fn admit(&self, tree: &Tree<'_>, label: &Label) -> Result<Admitted, &'static str> {
         let root = tree.root();
         let presented = root.path(&["auth", "application_token"]).ok_or("token_missing")?;
-        let presented = presented.string().filter(|token| !token.is_empty()).ok_or("token_missing")?;
+        let presented = presented
+            .string()
+            .filter(|token| !token.is_empty())
+            .ok_or("token_missing")?;
         let member = root.path(&["auth", "member_id"]);
         let domain = root.path(&["auth", "domain"]).and_then(|domain| domain.string());
         let (known, member) = match member {
             // Empty or null is how a sender writes "absent".
             Some(member) if !member.is_null() && member.string().is_none_or(|member| !member.is_empty()) => {
                 let member = member.string().ok_or("unknown_portal")?;
-                (self.by_member(&member, domain.as_deref()).ok_or("unknown_portal")?, Some(member))
+                (
+                    self.by_member(&member, domain.as_deref()).ok_or("unknown_portal")?,
+                    Some(member),
+                )
             }
-            _ => (domain.as_deref().and_then(|domain| self.by_domain(domain)).ok_or("unknown_portal")?, None),
+            _ => (
+                domain
+                    .as_deref()
+                    .and_then(|domain| self.by_domain(domain))
+                    .ok_or("unknown_portal")?,
+                None,
+            ),
         };
         let known_bot = authentic(&known.pass, presented.as_bytes(), label)?;
         let pin = match member {
@@ -97,7 +116,12 @@ impl Gate {
         };
         let bot = label.bot.and_then(|bot| known.pass.bots.get(&bot));
         let keeps_event_token = bot.is_some_and(|bot| bot.keeps_event_token);
-        Ok(Admitted { portal: Arc::clone(&known.pass), known_bot, keeps_event_token, pin })
+        Ok(Admitted {
+            portal: Arc::clone(&known.pass),
+            known_bot,
+            keeps_event_token,
+            pin,
+        })
     }
 
     fn by_member(&self, member: &str, domain: Option<&str>) -> Option<&Known> {
@@ -122,7 +146,11 @@ impl Known {
             new = true;
             member.to_owned()
         });
-        if pinned == member { Ok(new.then(|| member.to_owned())) } else { Err("unknown_portal") }
+        if pinned == member {
+            Ok(new.then(|| member.to_owned()))
+        } else {
+            Err("unknown_portal")
+        }
     }
 }
 
@@ -146,5 +174,5 @@ fn authentic(pass: &PortalPass, presented: &[u8], label: &Label) -> Result<bool,
 /// Looks at every bot, so that the time does not tell which one matched.
 fn any_bots(pass: &PortalPass, presented: &[u8]) -> bool {
     let tokens = pass.bots.values().filter_map(|bot| bot.token.as_ref());
-    tokens.fold(false, |found, token| token.matches(presented) || found)
+    tokens.filter(|token| token.matches(presented)).count() > 0
 }

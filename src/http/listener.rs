@@ -24,8 +24,16 @@ pub(crate) fn open(public: SocketAddr, admin: SocketAddr) -> io::Result<Doors> {
     let inherited = handed.take_tcp_listener(0).ok().flatten();
     let was_inherited = inherited.is_some();
     let public = inherited.map_or_else(|| bind(public, "server.listen"), Ok)?;
-    let admin = handed.take_tcp_listener(1).ok().flatten().map_or_else(|| bind(admin, "admin.listen"), Ok)?;
-    Ok(Doors { public: ready(public)?, admin: ready(admin)?, inherited: was_inherited })
+    let admin = handed
+        .take_tcp_listener(1)
+        .ok()
+        .flatten()
+        .map_or_else(|| bind(admin, "admin.listen"), Ok)?;
+    Ok(Doors {
+        public: ready(public)?,
+        admin: ready(admin)?,
+        inherited: was_inherited,
+    })
 }
 
 fn bind(address: SocketAddr, key: &str) -> io::Result<TcpListener> {

@@ -78,7 +78,9 @@ impl IntoResponse for Rejection {
         let mut response = (self.status(), [(header::CONTENT_TYPE, "application/json")], body).into_response();
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             // Bitrix24 does not come back, but a proxy in front may.
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
@@ -99,7 +101,12 @@ mod tests {
 
     #[test]
     fn a_refusal_for_load_asks_to_come_back() {
-        for rejection in [Rejection::Busy, Rejection::Draining, Rejection::Full, Rejection::StorageFailed] {
+        for rejection in [
+            Rejection::Busy,
+            Rejection::Draining,
+            Rejection::Full,
+            Rejection::StorageFailed,
+        ] {
             let response = rejection.into_response();
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[header::RETRY_AFTER], "1");

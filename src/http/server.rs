@@ -5,16 +5,23 @@
 
 use crate::lifecycle::Stop;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
-use std::io;
-use std::net::TcpListener as StdListener;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Who is at the other end of the connection: a request's extension.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
 
 /// A request's headers must be here this long after its connection (or the answer before it).
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
@@ -38,7 +45,7 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
             biased;
             () = stop.softened() => break,
             (accepted, permit) = accept(&listener, &permits) => match accepted {
-                Ok(stream) => connection(stream, permit, &router, &graceful),
+                Ok((stream, peer)) => connection(stream, peer, permit, &router, &graceful),
                 Err(error) => {
                     // Out of file descriptors, mostly: a pause lets others close.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -49,7 +56,10 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open {} s after the stop and were cut", DRAIN.as_secs());
+        tracing::warn!(
+            "connections were still open {} s after the stop and were cut",
+            DRAIN.as_secs()
+        );
     }
     Ok(())
 }
@@ -57,21 +67,32 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> (io::Result<TcpStream>, Option<OwnedSemaphorePermit>) {
+) -> (io::Result<(TcpStream, SocketAddr)>, Option<OwnedSemaphorePermit>) {
     // The permit first: a connection without one stays in the kernel's queue, where its sender waits instead of failing.
     let permit = Arc::clone(permits).acquire_owned().await.ok();
-    (listener.accept().await.map(|(stream, _)| stream), permit)
+    (listener.accept().await, permit)
 }
 
-fn connection(stream: TcpStream, permit: Option<OwnedSemaphorePermit>, router: &Router, graceful: &GracefulShutdown) {
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    permit: Option<OwnedSemaphorePermit>,
+    router: &Router,
+    graceful: &GracefulShutdown,
+) {
     // Answers are one small packet: waiting to fill it only adds delay.
     let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(BUFFER)
         .keep_alive(true)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        .serve_connection(TokioIo::new(stream), service);
     let watched = graceful.watch(connection);
     tokio::spawn(async move {
         // A broken connection is the other side's affair; its request, if any, has been logged.
@@ -80,7 +101,10 @@ fn connection(stream: TcpStream, permit: Option<OwnedSemaphorePermit>, router: &
     });
 }
 
-#[expect(clippy::disallowed_methods, reason = "connections live in real time, whatever clock the tests use")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "connections live in real time, whatever clock the tests use"
+)]
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }

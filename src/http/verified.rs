@@ -3,6 +3,7 @@
 
 use super::gate::{Admitted, Gate};
 use super::rejection::Rejection;
+use super::server::Peer;
 use crate::event::Label;
 use crate::store::{Format, NewEvent, Store};
 use crate::telemetry::{self, Stopwatch};
@@ -10,8 +11,10 @@ use crate::types::{Clock, Lane};
 use crate::wire::{self, Limits};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -29,6 +32,8 @@ pub(crate) struct Door {
     pub(crate) body_deadline: Duration,
     /// Waiting for the disk ends here with 503.
     pub(crate) ack_deadline: Duration,
+    /// Whether `X-Forwarded-For` of this peer is believed.
+    pub(crate) trusted: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Told of each outcome: `imbot dev` prints a line.
     pub(crate) observer: Option<Observer>,
     bodies: Semaphore,
@@ -56,6 +61,7 @@ impl Door {
             max_body,
             body_deadline: Duration::from_secs(10),
             ack_deadline: Duration::from_secs(2),
+            trusted: Box::new(|_| false),
             observer: None,
             bodies: Semaphore::new(IN_FLIGHT_KIB),
         }
@@ -87,20 +93,49 @@ impl FromRequest<Arc<Door>> for Verified {
             telemetry::webhook_request("rejected", rejection.detail());
             telemetry::webhook_ack(watch.elapsed());
             tracing::info!(
-                outcome = "rejected", reason = rejection.detail(),
-                forwarded_for = head.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok()).unwrap_or(""),
-                "request refused: {}", rejection.detail()
+                outcome = "rejected",
+                reason = rejection.detail(),
+                from = sender(&head, door).map(tracing::field::display),
+                "request refused: {}",
+                rejection.detail()
             );
         }
         result
     }
 }
 
+/// Where a request came from: the connection's other end, or what a trusted proxy there says, read from the right.
+fn sender(head: &Parts, door: &Door) -> Option<IpAddr> {
+    let mut sender = head.extensions.get::<Peer>()?.0;
+    let forwarded = head
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+    for hop in hops.into_iter().rev() {
+        if !(door.trusted)(sender) {
+            break;
+        }
+        let Ok(before) = hop.trim().parse() else { break };
+        sender = before;
+    }
+    Some(sender)
+}
+
 /// Form and JSON are read; a missing type is taken for a form, as the first byte tells JSON anyway.
 fn is_json(headers: &HeaderMap) -> Result<bool, Rejection> {
-    let compressed = headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
-    let kind = headers.get(header::CONTENT_TYPE).map_or(Ok("application/x-www-form-urlencoded"), |value| value.to_str());
-    let media = kind.ok().and_then(|kind| kind.split(';').next()).map(str::trim).unwrap_or_default();
+    let compressed = headers
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity");
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map_or(Ok("application/x-www-form-urlencoded"), |value| value.to_str());
+    let media = kind
+        .ok()
+        .and_then(|kind| kind.split(';').next())
+        .map(str::trim)
+        .unwrap_or_default();
     if compressed {
         Err(Rejection::UnsupportedMedia)
     } else if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -113,12 +148,10 @@ fn is_json(headers: &HeaderMap) -> Result<bool, Rejection> {
 }
 
 /// Reads the body within its limits of size and time; the permit bounds what all requests hold together.
-async fn read<'d>(
-    body: Body,
-    headers: &HeaderMap,
-    door: &'d Door,
-) -> Result<(Bytes, SemaphorePermit<'d>), Rejection> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+async fn read<'d>(body: Body, headers: &HeaderMap, door: &'d Door) -> Result<(Bytes, SemaphorePermit<'d>), Rejection> {
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > door.max_body) {
         return Err(Rejection::TooLarge);
     }
@@ -133,7 +166,9 @@ async fn read<'d>(
             Err(_) => Err(Rejection::BodyBroken),
         }
     };
-    tokio::time::timeout(door.body_deadline, reading).await.unwrap_or(Err(Rejection::BodyBroken))
+    tokio::time::timeout(door.body_deadline, reading)
+        .await
+        .unwrap_or(Err(Rejection::BodyBroken))
 }
 
 fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Verified, Rejection> {
@@ -160,5 +195,10 @@ fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Ver
         token: if admitted.keeps_event_token { label.token } else { None },
         quarantine: label.usable.err().map(|unusable| unusable.field),
     };
-    Ok(Verified { admitted, event, watch, sent: label.ts })
+    Ok(Verified {
+        admitted,
+        event,
+        watch,
+        sent: label.ts,
+    })
 }

@@ -14,7 +14,10 @@ use std::sync::Arc;
 /// The public address: the webhook's path and nothing else.
 pub(crate) fn public_router(path: &str, door: Arc<Door>) -> Router {
     let webhook = on(MethodFilter::POST, receive).on(MethodFilter::GET.or(MethodFilter::HEAD), alive);
-    Router::new().route(path, webhook.fallback(not_allowed)).fallback(not_found).with_state(door)
+    Router::new()
+        .route(path, webhook.fallback(not_allowed))
+        .fallback(not_found)
+        .with_state(door)
 }
 
 async fn alive() -> StatusCode {
@@ -26,13 +29,26 @@ async fn not_found() -> StatusCode {
 }
 
 async fn not_allowed() -> Response {
-    let allow = [(header::ALLOW, "GET, HEAD, POST"), (header::CONTENT_TYPE, "application/json")];
-    (StatusCode::METHOD_NOT_ALLOWED, allow, "{\"error\":\"method_not_allowed\"}").into_response()
+    let allow = [
+        (header::ALLOW, "GET, HEAD, POST"),
+        (header::CONTENT_TYPE, "application/json"),
+    ];
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        allow,
+        "{\"error\":\"method_not_allowed\"}",
+    )
+        .into_response()
 }
 
 /// Twenty lines that answer Bitrix24: store, count, 200.
 async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Verified) -> Response {
-    let Verified { admitted, event, watch, sent } = verified;
+    let Verified {
+        admitted,
+        event,
+        watch,
+        sent,
+    } = verified;
     let (received, bot, portal) = (event.received, event.bot, &admitted.portal);
     let (name, dialog) = (event.name.clone(), event.dialog.clone());
     if let Some(member) = &admitted.pin
@@ -55,9 +71,22 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Ve
             let (outcome, inbox_id) = outcome(stored);
             telemetry::webhook_request(outcome, "");
             telemetry::event_arrived(&portal.name, received, sent);
-            tracing::info!(outcome, portal = portal.name, bot, dialog, event = name, inbox_id, "event {outcome}");
+            tracing::info!(
+                outcome,
+                portal = portal.name,
+                bot,
+                dialog,
+                event = name,
+                inbox_id,
+                "event {outcome}"
+            );
             if let Some(observer) = &door.observer {
-                observer(Seen { outcome, name: &name, bot, dialog: &dialog });
+                observer(Seen {
+                    outcome,
+                    name: &name,
+                    bot,
+                    dialog: &dialog,
+                });
             }
             accepted(outcome, &headers)
         }
@@ -79,7 +108,9 @@ fn accepted(outcome: &'static str, headers: &HeaderMap) -> Response {
     let mut response = ([(header::CONTENT_TYPE, "application/json")], "{\"status\":\"ok\"}").into_response();
     // For `imbot replay`, which asks; whoever got this far has proved who they are.
     if headers.contains_key("x-imbot-ask") {
-        response.headers_mut().insert("x-imbot-outcome", HeaderValue::from_static(outcome));
+        response
+            .headers_mut()
+            .insert("x-imbot-outcome", HeaderValue::from_static(outcome));
     }
     response
 }
@@ -95,6 +126,11 @@ fn rejection(error: StoreError) -> Rejection {
 fn refused(rejection: Rejection, portal: &str) -> Response {
     telemetry::webhook_request("rejected", rejection.detail());
     telemetry::gap(portal, rejection.detail());
-    tracing::error!(outcome = "rejected", reason = rejection.detail(), portal, "an authentic event of {portal} was refused and will not come again");
+    tracing::error!(
+        outcome = "rejected",
+        reason = rejection.detail(),
+        portal,
+        "an authentic event of {portal} was refused and will not come again"
+    );
     rejection.into_response()
 }

@@ -91,7 +91,10 @@ pub(super) fn owned_bot(state: &State, caller: &Caller, params: &Map<String, Val
     let bot = state.bots.get(&id);
     let bot = bot.ok_or(Refusal::method("BOT_NOT_FOUND", "Bot not found"))?;
     if bot.owner.text() != presented {
-        return Err(Refusal::method("BOT_OWNERSHIP_ERROR", "Bot belongs to another application"));
+        return Err(Refusal::method(
+            "BOT_OWNERSHIP_ERROR",
+            "Bot belongs to another application",
+        ));
     }
     Ok(id)
 }
@@ -141,10 +144,7 @@ mod tests {
     #[test]
     fn paths_lead_to_methods() {
         let method = "imbot.v2.Revision.get".to_owned();
-        let bare = Some(Route {
-            webhook: None,
-            method: method.clone(),
-        });
+        let bare = Some(Route { webhook: None, method });
         for tail in ["", "/", ".json", ".json/"] {
             assert_eq!(Route::of(&format!("/rest/imbot.v2.Revision.get{tail}")), bare);
             let route = Route::of(&format!("/rest/1/code/imbot.v2.Revision.get{tail}"));
@@ -154,7 +154,16 @@ mod tests {
 
     #[test]
     fn other_paths_lead_nowhere() {
-        for path in ["/", "/rest", "/rest/", "/rest/a/b", "/rest/x/code/m", "/rest/1/code/m/n", "/rest/1//m", "/rests/m"] {
+        for path in [
+            "/",
+            "/rest",
+            "/rest/",
+            "/rest/a/b",
+            "/rest/x/code/m",
+            "/rest/1/code/m/n",
+            "/rest/1//m",
+            "/rests/m",
+        ] {
             assert_eq!(Route::of(path), None, "{path}");
         }
     }

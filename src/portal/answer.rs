@@ -63,7 +63,8 @@ pub(super) fn error(status: u16, code: &str, description: &str, shape: Shape) ->
 
 /// A page.
 pub(super) fn html(status: u16, title: &str) -> Response<Body> {
-    let page = format!("<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
+    let page =
+        format!("<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n");
     respond(status, "text/html; charset=utf-8", page)
 }
 

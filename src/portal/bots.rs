@@ -39,7 +39,13 @@ impl Portal {
             Outgoing {
                 bot_id,
                 event: "ONAPPINSTALL",
-                body: install(&self.shared().site, &config.language, now.unix_seconds(), &tokens, proof),
+                body: install(
+                    &self.shared().site,
+                    &config.language,
+                    now.unix_seconds(),
+                    &tokens,
+                    proof,
+                ),
                 url,
             }
         };
@@ -83,7 +89,9 @@ impl Portal {
         let state = &mut state.portal;
         let message = self.imagined(state, bot_id, user_id, message_id, text)?;
         let scene = (Some(message.chat), Some(user_id));
-        let event = self.shared().compose(state, bot_id, scene, &Happening::MessageAdd(&message));
+        let event = self
+            .shared()
+            .compose(state, bot_id, scene, &Happening::MessageAdd(&message));
         event.map(|event| event.body).ok_or(PortalError::UnknownBot(bot_id))
     }
 
@@ -108,14 +116,7 @@ impl Portal {
         event.map(|event| event.body).ok_or(PortalError::UnknownBot(bot_id))
     }
 
-    fn imagined(
-        &self,
-        state: &mut State,
-        bot: i64,
-        user: i64,
-        id: i64,
-        text: &str,
-    ) -> Result<Message, PortalError> {
+    fn imagined(&self, state: &mut State, bot: i64, user: i64, id: i64, text: &str) -> Result<Message, PortalError> {
         if !state.bots.contains_key(&bot) {
             return Err(PortalError::UnknownBot(bot));
         }

@@ -85,7 +85,11 @@ mod tests {
                 now = now + Duration::from_secs(1);
                 assert_eq!(admitted(&mut buckets, now, 2), 2, "{drain:?}, second {second}");
             }
-            assert_eq!(admitted(&mut buckets, now, 1), 0, "{drain:?}: a third in that second is over");
+            assert_eq!(
+                admitted(&mut buckets, now, 1),
+                0,
+                "{drain:?}: a third in that second is over"
+            );
         }
     }
 

@@ -45,7 +45,9 @@ impl Portal {
 
 /// Plain values as they are, all others encoded by curl itself.
 fn field(name: &str, value: &str) -> String {
-    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let plain = value
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     let flag = if plain { "-d" } else { "--data-urlencode" };
     format!("{flag} {}", quoted(&format!("{name}={value}")))
 }

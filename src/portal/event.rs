@@ -103,7 +103,6 @@ pub(super) struct Scene<'a> {
 }
 
 /// The proofs and tokens of one event.
-#[derive(Debug)]
 pub(super) struct Credentials {
     pub(super) bot: Option<Tokens>,
     pub(super) actor: Option<Tokens>,
@@ -120,7 +119,10 @@ pub(super) fn body(
 ) -> Vec<u8> {
     let proof = credentials.application_token.as_str();
     let dialog = scene.chat.map(|chat| chat.dialog_for(bot.id)).unwrap_or_default();
-    let mut data = vec![("bot", payload::bot(site, bot.id, &bot.code, credentials.bot.as_ref(), proof))];
+    let mut data = vec![(
+        "bot",
+        payload::bot(site, bot.id, &bot.code, credentials.bot.as_ref(), proof),
+    )];
     data.extend(happening.fields(&dialog));
     if !matches!(happening, Happening::Delete) {
         data.push(("chat", scene.chat.map(|chat| payload::chat(chat, bot.id)).into()));

@@ -36,7 +36,7 @@ pub enum Action {
     ResetBeforeExecution,
     /// Accepts the request and never answers; nothing is carried out.
     Hang,
-    /// Waits, by the portal's clock, before anything else happens.
+    /// Waits, by the portal's clock, before anything else happens; a caller who hangs up meanwhile changes nothing.
     Delay(Duration),
 }
 
@@ -83,9 +83,16 @@ impl Faults {
         self.0.clear();
     }
 
+    /// Whether every rule has struck as often as it may.
+    #[cfg(test)]
+    pub(super) fn used_up(&self) -> bool {
+        self.0.iter().all(|rule| rule.times == Some(0))
+    }
+
     /// Decides about a request and counts it down on the rules it used.
     pub(super) fn strike(&mut self, method: &str, now: Timestamp) -> Strike {
-        self.0.retain(|rule| rule.times != Some(0) && rule.until.is_none_or(|until| now < until));
+        self.0
+            .retain(|rule| rule.times != Some(0) && rule.until.is_none_or(|until| now < until));
         let mut strike = Strike::default();
         for rule in &mut self.0 {
             let named = rule.method.as_deref();
@@ -136,7 +143,10 @@ mod tests {
         faults.add(rule(None, None, Action::Delay(Duration::from_secs(2))));
         faults.add(rule(None, Some(1), Action::Hang));
         let first = faults.strike("m", Timestamp(0));
-        assert_eq!((first.delay, first.action), (Duration::from_secs(3), Some(Action::Hang)));
+        assert_eq!(
+            (first.delay, first.action),
+            (Duration::from_secs(3), Some(Action::Hang))
+        );
         assert_eq!(faults.strike("m", Timestamp(0)).action, None);
     }
 

@@ -161,9 +161,7 @@ impl From<&Value> for Node {
             },
             Value::String(text) => Self::Text(text.clone()),
             Value::Array(items) => Self::List(items.iter().map(Self::from).collect()),
-            Value::Object(entries) => {
-                Self::Map(entries.iter().map(|(key, item)| (key.clone(), item.into())).collect())
-            }
+            Value::Object(entries) => Self::Map(entries.iter().map(|(key, item)| (key.clone(), item.into())).collect()),
         }
     }
 }

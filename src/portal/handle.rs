@@ -1,5 +1,5 @@
 //! The handle of a running portal: start, addresses, the log and what was posted. Other files of the room add to it
-//! what people do (`people`), faults (`faults`) and the curl line (`curl`).
+//! what people do (`people`, `bots`), faults (`switches`) and the curl line (`curl`).
 
 use super::config::PortalConfig;
 use super::error::PortalError;
@@ -9,6 +9,7 @@ use super::server;
 use super::shared::Shared;
 use super::state::{ChatKind, Message, group_id, number};
 use serde_json::Value;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A running portal. Clones are handles of the same one; it stops when the last is dropped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Portal {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -81,7 +82,12 @@ impl Portal {
     #[must_use]
     pub fn incoming_webhook(&self) -> String {
         let config = &self.shared.config;
-        format!("{}{}/{}/", self.endpoint(), config.webhook_user, config.webhook_code.expose())
+        format!(
+            "{}{}/{}/",
+            self.endpoint(),
+            config.webhook_user,
+            config.webhook_code.expose()
+        )
     }
 
     /// Sends this bot's events to another address from now on.
@@ -126,11 +132,26 @@ impl Portal {
                 ChatKind::Private => number(dialog).is_some_and(|user| chat.members.contains(&user)),
             })
         };
-        state.portal.messages.values().filter(of_dialog).map(PostedMessage::from).collect()
+        state
+            .portal
+            .messages
+            .values()
+            .filter(of_dialog)
+            .map(PostedMessage::from)
+            .collect()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+}
+
+/// The address only: the state holds access tokens.
+impl fmt::Debug for Portal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Portal")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

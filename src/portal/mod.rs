@@ -18,7 +18,6 @@ mod curl;
 mod error;
 mod event;
 mod fault;
-mod faults;
 mod form;
 mod handle;
 mod log;
@@ -30,6 +29,7 @@ mod sender;
 mod server;
 mod shared;
 mod state;
+mod switches;
 
 #[cfg(test)]
 mod tests;

@@ -79,7 +79,11 @@ fn insert(map: &mut Map<String, Value>, path: &[&str], value: String) {
     let Some((segment, deeper)) = path.split_first() else {
         return;
     };
-    let key = if segment.is_empty() { next_index(map) } else { (*segment).to_owned() };
+    let key = if segment.is_empty() {
+        next_index(map)
+    } else {
+        (*segment).to_owned()
+    };
     if deeper.is_empty() {
         map.insert(key, Value::String(value));
         return;
@@ -144,7 +148,11 @@ mod tests {
     #[test]
     fn brackets_make_maps_and_lists() {
         assert_eq!(
-            read("", "", "f%5Bk%5D[0][T]=a+b%26c&f[k][1][T]=%F0%9F%99%82&f[m]=x&n[]=1&n[]=2&p[1]=y"),
+            read(
+                "",
+                "",
+                "f%5Bk%5D[0][T]=a+b%26c&f[k][1][T]=%F0%9F%99%82&f[m]=x&n[]=1&n[]=2&p[1]=y"
+            ),
             json!({
                 "f": { "k": [{ "T": "a b&c" }, { "T": "🙂" }], "m": "x" },
                 "n": ["1", "2"],

@@ -15,7 +15,7 @@ pub(super) struct Site {
 }
 
 /// The tokens in an auth block of an application.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Tokens {
     pub(super) access_token: String,
     pub(super) refresh_token: String,
@@ -105,7 +105,7 @@ fn params(message: &Message) -> Node {
 
 /// A button with its fields in the usual order; what is not usual follows.
 fn button(button: &Value) -> Node {
-    const ORDER: [&str; 5] = ["BOT_ID", "TEXT", "LINK", "COMMAND", "COMMAND_PARAMS"];
+    const ORDER: [&str; 6] = ["BOT_ID", "TEXT", "LINK", "COMMAND", "COMMAND_PARAMS", "DISPLAY"];
     let mut fields: Vec<(String, Node)> = Vec::new();
     for (name, value) in button.as_object().into_iter().flatten() {
         fields.push((name.clone(), value.into()));
@@ -166,7 +166,11 @@ fn permissions() -> Node {
 /// `data[user]`. The online fields are always false in events.
 pub(super) fn user(user: &User) -> Node {
     let name = format!("{} {}", user.first_name, user.last_name);
-    let (external, kind) = if user.is_bot { ("bot", "bot") } else { ("default", "employee") };
+    let (external, kind) = if user.is_bot {
+        ("bot", "bot")
+    } else {
+        ("default", "employee")
+    };
     map([
         ("id", user.id.into()),
         ("active", true.into()),
@@ -188,7 +192,10 @@ pub(super) fn user(user: &User) -> Node {
         ("mobileLastDate", false.into()),
         ("desktopLastDate", false.into()),
         ("absent", false.into()),
-        ("departments", Node::List(user.departments.iter().map(|id| Node::Int(*id)).collect())),
+        (
+            "departments",
+            Node::List(user.departments.iter().map(|id| Node::Int(*id)).collect()),
+        ),
         ("phones", false.into()),
         ("type", kind.into()),
         ("website", "".into()),

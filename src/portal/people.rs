@@ -6,7 +6,7 @@ use super::error::PortalError;
 use super::event::Happening;
 use super::sender::{Delivery, Outgoing, Sent};
 use super::shared::Locked;
-use super::state::{Command, Message, State, User, group_id, number};
+use super::state::{ChatKind, Command, Message, State, User, group_id, number};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -40,10 +40,7 @@ impl Portal {
             (message_id, self.raised_by(&mut state, message_id))
         };
         let deliveries = self.shared().deliver(events).await;
-        Ok(Sent {
-            message_id,
-            deliveries,
-        })
+        Ok(Sent { message_id, deliveries })
     }
 
     /// A user presses a command button of a bot's message.
@@ -69,10 +66,7 @@ impl Portal {
             event.into_iter().collect()
         };
         let deliveries = self.shared().deliver(events).await;
-        Ok(Sent {
-            message_id,
-            deliveries,
-        })
+        Ok(Sent { message_id, deliveries })
     }
 
     /// A user changes the text of a message.
@@ -132,7 +126,10 @@ impl Portal {
                 message: &message,
             };
             let scene = (Some(message.chat), Some(user_id));
-            self.shared().compose(state, bot, scene, &happening).into_iter().collect()
+            self.shared()
+                .compose(state, bot, scene, &happening)
+                .into_iter()
+                .collect()
         };
         Ok(self.shared().deliver(events).await)
     }
@@ -165,9 +162,7 @@ impl Portal {
         if let Some((name, params)) = slash(&message.text) {
             let commands = state.commands_in(message.chat, name);
             if !commands.is_empty() {
-                let raise = |command| {
-                    self.command(state, message.author, &message, &command, (params, "textarea"))
-                };
+                let raise = |command| self.command(state, message.author, &message, &command, (params, "textarea"));
                 return commands.into_iter().filter_map(raise).collect();
             }
         }
@@ -177,7 +172,9 @@ impl Portal {
     fn to_hearers(&self, state: &mut State, message: &Message, happening: &Happening<'_>) -> Vec<Outgoing> {
         let scene = (Some(message.chat), Some(message.author));
         let hearers = state.hearers(message).into_iter();
-        hearers.filter_map(|bot| self.shared().compose(state, bot, scene, happening)).collect()
+        hearers
+            .filter_map(|bot| self.shared().compose(state, bot, scene, happening))
+            .collect()
     }
 
     /// The event of a slash command, and the right to answer it.
@@ -236,7 +233,7 @@ impl State {
         if let Some(group) = group_id(dialog) {
             let members = self.bots.keys().copied().collect();
             let chat = self.group_on_demand(group, user, members);
-            if !matches!(chat.kind, super::state::ChatKind::Group { .. }) {
+            if !matches!(chat.kind, ChatKind::Group { .. }) {
                 return Err(unknown());
             }
             chat.members.insert(user);
@@ -252,7 +249,7 @@ impl State {
             return Vec::new();
         };
         let text = message.text.to_lowercase();
-        let private = matches!(chat.kind, super::state::ChatKind::Private);
+        let private = matches!(chat.kind, ChatKind::Private);
         let hears = |bot: &i64| {
             let mark = format!("[user={bot}");
             let named = text.contains(&format!("{mark}]")) || text.contains(&format!("{mark} "));

@@ -4,7 +4,7 @@
 use super::Shared;
 use super::access::{Route, authorise};
 use super::answer::{Refusal, error, html, success};
-use super::fault::{Action, Shape};
+use super::fault::{Action, Shape, Strike};
 use super::log::{Decision, LogEntry, redacted};
 use super::methods::{Call, Method};
 use super::params;
@@ -41,7 +41,10 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
         };
         let Ok((stream, peer)) = accepted else {
             // Out of file handles, most likely: give others a moment to close some.
-            if tokio::time::timeout(Duration::from_millis(50), stop.cancelled()).await.is_ok() {
+            if tokio::time::timeout(Duration::from_millis(50), stop.cancelled())
+                .await
+                .is_ok()
+            {
                 return;
             }
             continue;
@@ -91,8 +94,20 @@ async fn exchange(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>
     };
     let heard = Heard::new(shared.config.clock.now(), route, &parts, peer, &body);
     let strike = shared.state().faults.strike(&heard.route.method, heard.at);
+    let delayed = !strike.delay.is_zero();
+    let acting = act(Arc::clone(shared), heard, strike);
+    if !delayed {
+        return acting.await;
+    }
+    // A caller who loses patience hangs up, which ends this future; the call is carried out all the same.
+    tokio::spawn(acting).await.unwrap_or(Err(Cut))
+}
+
+/// Does to the request what the faults decided, which mostly is nothing.
+async fn act(shared: Arc<Shared>, heard: Heard, strike: Strike) -> Result<Response<Body>, Cut> {
+    let shared = &shared;
     if !strike.delay.is_zero() {
-        shared.config.clock.sleep(strike.delay).await;
+        shared.config.clock.sleep_until(heard.at + strike.delay).await;
     }
     let fault = |action: &Action| Decision::Fault { name: action.name() };
     match strike.action {
@@ -112,7 +127,12 @@ async fn exchange(shared: &Arc<Shared>, peer: IpAddr, request: Request<Incoming>
         Some(Action::Answer { status, code, shape }) => {
             let name = "answer";
             shared.log(heard.entry("unknown", Decision::Fault { name }, Some(status)));
-            Ok(error(status, &code, "Injected by a fault of the emulated portal", shape))
+            Ok(error(
+                status,
+                &code,
+                "Injected by a fault of the emulated portal",
+                shape,
+            ))
         }
     }
 }
@@ -129,7 +149,9 @@ fn carry_out(shared: &Arc<Shared>, heard: &Heard, answered: bool) -> Response<Bo
         &heard.params,
         now,
     );
-    let identity = caller.as_ref().map_or_else(|_| "unknown".to_owned(), ToString::to_string);
+    let identity = caller
+        .as_ref()
+        .map_or_else(|_| "unknown".to_owned(), ToString::to_string);
     let admitted = state.buckets.admit(&heard.source, now);
     let done = if admitted { Ok(()) } else { Err(TOO_MANY) }
         .and_then(|()| Method::named(&heard.route.method).ok_or(NO_METHOD))
@@ -149,7 +171,10 @@ fn carry_out(shared: &Arc<Shared>, heard: &Heard, answered: bool) -> Response<Bo
     };
     drop(state);
     let (response, decision) = match done {
-        Ok(done) => (success(&done.result, heard.at, shared.config.clock.now()), done.decision),
+        Ok(done) => (
+            success(&done.result, heard.at, shared.config.clock.now()),
+            done.decision,
+        ),
         Err(refusal) => {
             let code = refusal.code.to_owned();
             let response = error(refusal.status, refusal.code, refusal.description, Shape::Json);

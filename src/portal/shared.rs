@@ -15,7 +15,6 @@ use tokio::sync::broadcast;
 /// How far a slow reader of the live log may fall behind before it loses lines.
 const LIVE_LINES: usize = 4096;
 
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: PortalConfig,
     pub(super) site: Site,
@@ -25,7 +24,6 @@ pub(super) struct Shared {
 }
 
 /// Everything that changes.
-#[derive(Debug)]
 pub(super) struct Locked {
     pub(super) portal: State,
     pub(super) buckets: Buckets,

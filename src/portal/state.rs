@@ -12,7 +12,7 @@ const GRANT_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Each bot has one subscription a kind of event; the first bot's begin here.
 const FIRST_SUBSCRIPTION: i64 = 111;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct State {
     pub(super) users: BTreeMap<i64, User>,
     pub(super) chats: BTreeMap<i64, Chat>,
@@ -53,7 +53,11 @@ pub(super) struct Chat {
 #[derive(Clone, Debug)]
 pub(super) enum ChatKind {
     Private,
-    Group { name: String, color: String, disk_folder: i64 },
+    Group {
+        name: String,
+        color: String,
+        disk_folder: i64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +105,7 @@ pub(super) struct Template {
 }
 
 /// An access token of an application: whom it acts as, and until when.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Token {
     pub(super) client_id: String,
     pub(super) user: i64,
@@ -164,7 +168,8 @@ impl State {
         }
         let id = self.free_chat_id();
         self.private.insert(pair, id);
-        self.chats.insert(id, Chat::new(id, ChatKind::Private, bot, [bot, other].into()));
+        self.chats
+            .insert(id, Chat::new(id, ChatKind::Private, bot, [bot, other].into()));
         id
     }
 

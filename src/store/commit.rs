@@ -56,8 +56,11 @@ impl Commit<'_> {
     pub(super) fn portals(&mut self, names: &[String]) -> rusqlite::Result<Vec<PortalId>> {
         let mut ids = Vec::with_capacity(names.len());
         for name in names {
-            self.conn.execute("INSERT OR IGNORE INTO portal(name) VALUES(?1)", [name])?;
-            let id = self.conn.query_row("SELECT id FROM portal WHERE name = ?1", [name], |row| row.get(0))?;
+            self.conn
+                .execute("INSERT OR IGNORE INTO portal(name) VALUES(?1)", [name])?;
+            let id = self
+                .conn
+                .query_row("SELECT id FROM portal WHERE name = ?1", [name], |row| row.get(0))?;
             ids.push(PortalId(id));
         }
         Ok(ids)
@@ -80,7 +83,9 @@ impl Commit<'_> {
             return Ok(Err(StoreError::Gone));
         };
         self.changed[0] = true;
-        INBOX.postpone(self.conn, self.tally, self.row(&place, id.0), retry.into()).map(Ok)
+        INBOX
+            .postpone(self.conn, self.tally, self.row(&place, id.0), retry.into())
+            .map(Ok)
     }
 
     /// Clears the `started` record too: the outcome is known to be "not carried out".
@@ -90,7 +95,9 @@ impl Commit<'_> {
         };
         self.changed[1] = true;
         self.end_attempt(id)?;
-        OUTBOX.postpone(self.conn, self.tally, self.row(&place, id.0), retry.into()).map(Ok)
+        OUTBOX
+            .postpone(self.conn, self.tally, self.row(&place, id.0), retry.into())
+            .map(Ok)
     }
 
     pub(super) fn bury_event(&mut self, id: EventId, reason: &str, detail: &str) -> Verdict<()> {
@@ -123,7 +130,15 @@ impl Commit<'_> {
                  received, 1, CAST(params AS BLOB) FROM call c JOIN outbox o ON o.lane = c.lane AND o.id = c.id
                  WHERE c.id = ?1",
             )?
-            .execute(params![id.0, letter, queue, self.now.0, burial.reason, burial.detail, last])?;
+            .execute(params![
+                id.0,
+                letter,
+                queue,
+                self.now.0,
+                burial.reason,
+                burial.detail,
+                last
+            ])?;
         self.tally.letter(burial.queue);
         self.remove_call(&place, id).map(Ok)
     }

@@ -92,7 +92,9 @@ impl Commit<'_> {
 
     fn knows(&self, key: &[u8]) -> rusqlite::Result<bool> {
         let since = (self.now - self.limits.dedup_window).0;
-        let mut statement = self.conn.prepare_cached("SELECT 1 FROM seen WHERE key = ?1 AND at > ?2")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT 1 FROM seen WHERE key = ?1 AND at > ?2")?;
         statement.exists(params![key, since])
     }
 
@@ -136,7 +138,9 @@ impl Commit<'_> {
     }
 
     pub(super) fn remove_event(&mut self, place: &Place, id: EventId) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([id.0])?;
+        self.conn
+            .prepare_cached("DELETE FROM event WHERE id = ?1")?
+            .execute([id.0])?;
         INBOX.remove(self.conn, self.tally, self.row(place, id.0))?;
         self.tally.events -= 1;
         self.changed[0] = true;

@@ -104,7 +104,8 @@ fn keep(conn: &Connection, orders: &Receiver<()>, copying: &AtomicBool, ops: &We
 
 /// Copies the log into the database file, as far as nobody is in the way.
 pub(super) fn checkpoint(conn: &Connection, mode: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?.query_row([], |_| Ok(()))
+    conn.prepare_cached(&format!("PRAGMA wal_checkpoint({mode})"))?
+        .query_row([], |_| Ok(()))
 }
 
 /// Walks the remembered keys round and round, forgetting the old ones: no index on their age is needed, and each
@@ -155,7 +156,9 @@ impl Sweep {
 
 /// Gives some free pages back to the file system when many have gathered.
 fn vacuum(conn: &Connection) -> rusqlite::Result<()> {
-    let free: i64 = conn.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    let free: i64 = conn
+        .prepare_cached("PRAGMA freelist_count")?
+        .query_row([], |row| row.get(0))?;
     if free > SPARE_PAGES {
         let pages = (free - SPARE_PAGES).min(VACUUM_PAGES);
         // Each step gives back one page.

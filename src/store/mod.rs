@@ -14,8 +14,6 @@
 //! Accepted races: a claim reads the last commit, so a row finished meanwhile is not seen again only because its lane
 //! is named busy until the finishing call has returned.
 
-#[cfg(test)]
-mod bench;
 mod claim;
 mod commit;
 mod inbox;
@@ -38,8 +36,8 @@ mod writer;
 pub(crate) use lock::{Owner, owner};
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
-    Activity, CRASHED, Claim, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format,
-    Gap, Identity, Memory, NewCall, NewEvent, Retry, STORE_FULL, Settled, Unknown,
+    Activity, CRASHED, Claim, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued,
+    Format, Gap, Identity, Memory, NewCall, NewEvent, Retry, STORE_FULL, Settled, Unknown,
 };
 
 use crate::types::PortalId;

@@ -43,12 +43,16 @@ impl Commit<'_> {
         if self.call_place(id)?.is_none() {
             return Ok(Err(StoreError::Gone));
         }
-        self.conn.prepare_cached("INSERT OR IGNORE INTO started VALUES(?1)")?.execute([id.0])?;
+        self.conn
+            .prepare_cached("INSERT OR IGNORE INTO started VALUES(?1)")?
+            .execute([id.0])?;
         Ok(Ok(()))
     }
 
     pub(super) fn end_attempt(&mut self, id: CallId) -> rusqlite::Result<()> {
-        self.conn.prepare_cached("DELETE FROM started WHERE call = ?1")?.execute([id.0])?;
+        self.conn
+            .prepare_cached("DELETE FROM started WHERE call = ?1")?
+            .execute([id.0])?;
         Ok(())
     }
 
@@ -62,7 +66,9 @@ impl Commit<'_> {
 
     pub(super) fn remove_call(&mut self, place: &Place, id: CallId) -> rusqlite::Result<()> {
         self.end_attempt(id)?;
-        self.conn.prepare_cached("DELETE FROM call WHERE id = ?1")?.execute([id.0])?;
+        self.conn
+            .prepare_cached("DELETE FROM call WHERE id = ?1")?
+            .execute([id.0])?;
         OUTBOX.remove(self.conn, self.tally, self.row(place, id.0))?;
         self.tally.calls -= 1;
         self.changed[1] = true;
@@ -75,7 +81,9 @@ impl Commit<'_> {
         let mut statement = self.conn.prepare("SELECT call FROM started ORDER BY call")?;
         let started: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         for id in started {
-            let unknown: Option<i64> = find(self.conn, "SELECT unknown FROM call WHERE id = ?1", id, |row| row.get(0))?;
+            let unknown: Option<i64> = find(self.conn, "SELECT unknown FROM call WHERE id = ?1", id, |row| {
+                row.get(0)
+            })?;
             if unknown == Some(Unknown::Stop.code()) {
                 let burial = Burial {
                     queue: DeadQueue::Unknown,

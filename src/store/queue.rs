@@ -49,7 +49,11 @@ macro_rules! queue {
                 $name,
                 " WHERE lane = ?1 ORDER BY id"
             ),
-            rearm: concat!("UPDATE ", $name, "_lane SET due = ?2, turn = ?3, held = ?4 WHERE lane = ?1"),
+            rearm: concat!(
+                "UPDATE ",
+                $name,
+                "_lane SET due = ?2, turn = ?3, held = ?4 WHERE lane = ?1"
+            ),
             leave: concat!("DELETE FROM ", $name, "_lane WHERE lane = ?1"),
             ready: concat!(
                 "SELECT due, turn, lane FROM ",
@@ -93,16 +97,22 @@ impl Queue {
 
     /// Lets a row wait, one attempt richer.
     pub(super) fn postpone(&self, conn: &Connection, tally: &mut Tally, row: Row, wait: Wait) -> rusqlite::Result<()> {
-        conn.prepare_cached(self.postpone)?
-            .execute(params![row.lane.0, row.id, wait.due, wait.hold_until, wait.first_failed])?;
+        conn.prepare_cached(self.postpone)?.execute(params![
+            row.lane.0,
+            row.id,
+            wait.due,
+            wait.hold_until,
+            wait.first_failed
+        ])?;
         self.rearm(conn, tally, row.lane, row.now)
     }
 
     fn rearm(&self, conn: &Connection, tally: &mut Tally, lane: Lane, now: i64) -> rusqlite::Result<()> {
         match self.outlook(conn, lane)? {
-            Some((due, held)) => conn
-                .prepare_cached(self.rearm)?
-                .execute(params![lane.0, due.max(now), tally.turn(), held])?,
+            Some((due, held)) => {
+                conn.prepare_cached(self.rearm)?
+                    .execute(params![lane.0, due.max(now), tally.turn(), held])?
+            }
             None => conn.prepare_cached(self.leave)?.execute([lane.0])?,
         };
         Ok(())

@@ -31,7 +31,9 @@ impl Reader {
         let Self { conn, seal, served } = self;
         // One snapshot for the whole claim.
         let snapshot = conn.unchecked_transaction()?;
-        let found = claim(&snapshot, &INBOX, want, &mut served[0], |head| event(&snapshot, seal, head));
+        let found = claim(&snapshot, &INBOX, want, &mut served[0], |head| {
+            event(&snapshot, seal, head)
+        });
         snapshot.finish()?;
         found
     }
@@ -39,7 +41,9 @@ impl Reader {
     pub(super) fn claim_calls(&mut self, want: &Want) -> rusqlite::Result<Claim<ClaimedCall>> {
         let Self { conn, seal, served } = self;
         let snapshot = conn.unchecked_transaction()?;
-        let found = claim(&snapshot, &OUTBOX, want, &mut served[1], |head| call(&snapshot, seal, head));
+        let found = claim(&snapshot, &OUTBOX, want, &mut served[1], |head| {
+            call(&snapshot, seal, head)
+        });
         snapshot.finish()?;
         found
     }
@@ -92,7 +96,12 @@ impl Reader {
 
     /// When the oldest event and the oldest call came.
     pub(super) fn oldest(&self) -> rusqlite::Result<[Option<i64>; 2]> {
-        let first = |sql| self.conn.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional();
+        let first = |sql| {
+            self.conn
+                .prepare_cached(sql)?
+                .query_row([], |row| row.get(0))
+                .optional()
+        };
         Ok([
             first("SELECT received FROM event ORDER BY id LIMIT 1")?,
             first("SELECT received FROM call ORDER BY id LIMIT 1")?,

@@ -100,7 +100,9 @@ pub(super) fn writer(folder: &Path, ack: Ack) -> Result<Connection, OpenError> {
         source,
     };
     let conn = connect(folder, -8192).map_err(sql)?;
-    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    let found: i64 = conn
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(sql)?;
     if found > VERSION {
         return Err(newer(folder, &conn, found));
     }

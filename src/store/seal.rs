@@ -72,7 +72,12 @@ fn make(folder: &Path, path: &Path) -> io::Result<[u8; 32]> {
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     let fresh = folder.join("key.new");
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
     file.write_all(&key)?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;

@@ -14,7 +14,9 @@ impl Store {
     /// its hands full; dropping the future before it returns may leave the event stored.
     pub(crate) async fn enqueue(&self, event: NewEvent) -> Result<Enqueued, StoreError> {
         let inner = &self.0;
-        let kib = usize::try_from(weight(&event) / 1024 + 1).unwrap_or(ROOM_KIB).min(ROOM_KIB);
+        let kib = usize::try_from(weight(&event) / 1024 + 1)
+            .unwrap_or(ROOM_KIB)
+            .min(ROOM_KIB);
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         let room = Arc::clone(&inner.room).acquire_many_owned(kib).await;
         let room = room.map_err(|_| StoreError::Closed)?;
@@ -48,7 +50,8 @@ impl Store {
 
     /// Gives an event up: it becomes a dead letter of queue `events`. Counts as one more attempt.
     pub(crate) async fn bury_event(&self, id: EventId, reason: &str, detail: &str) -> Result<(), StoreError> {
-        self.change(Change::BuryEvent(id, reason.to_owned(), detail.to_owned())).await
+        self.change(Change::BuryEvent(id, reason.to_owned(), detail.to_owned()))
+            .await
     }
 
     /// Queues calls that no event caused, in this order.
@@ -79,7 +82,8 @@ impl Store {
         reason: &str,
         detail: &str,
     ) -> Result<(), StoreError> {
-        self.change(Change::BuryCall(id, queue, reason.to_owned(), detail.to_owned())).await
+        self.change(Change::BuryCall(id, queue, reason.to_owned(), detail.to_owned()))
+            .await
     }
 
     /// Counts an event that was refused and will not come again.

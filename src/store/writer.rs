@@ -64,7 +64,10 @@ pub(super) enum Change {
 
 /// An answer kept back until the commit.
 enum Answer {
-    Enqueued(oneshot::Sender<Result<Enqueued, StoreError>>, Result<Enqueued, StoreError>),
+    Enqueued(
+        oneshot::Sender<Result<Enqueued, StoreError>>,
+        Result<Enqueued, StoreError>,
+    ),
     Changed(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
     Portals(std::sync::mpsc::Sender<Vec<PortalId>>, Vec<PortalId>),
 }
@@ -107,9 +110,7 @@ impl Writer {
                 self.ops.close();
             }
         }
-        let Self {
-            conn, keeper, lock, ..
-        } = self;
+        let Self { conn, keeper, lock, .. } = self;
         keeper.stop();
         if !*self.shared.failed.borrow() {
             // A log that stays behind is not lost: the next opening reads it.
@@ -136,7 +137,8 @@ impl Writer {
                         Answer::Portals(reply, ids) => drop(reply.send(ids)),
                     }
                 }
-                self.keeper.after_commit(&self.conn, self.log_pages.load(Ordering::Relaxed));
+                self.keeper
+                    .after_commit(&self.conn, self.log_pages.load(Ordering::Relaxed));
             }
             Err(e) => {
                 // After a failed flush the kernel may call the next one good, so there is no second try.

@@ -79,7 +79,12 @@ pub struct Totals {
 
 impl Default for StageBuilder {
     fn default() -> Self {
-        Self { app: App::new(), portals: 1, clock: Clock::manual(START), extra: String::new() }
+        Self {
+            app: App::new(),
+            portals: 1,
+            clock: Clock::manual(START),
+            extra: String::new(),
+        }
     }
 }
 
@@ -105,7 +110,7 @@ impl StageBuilder {
         self
     }
 
-    /// More lines for `imbot.toml`, for example `[workers]\nconcurrency = 2`.
+    /// More lines for `imbot.toml`, as dotted keys: `workers.concurrency = 2`. Whole `[[portal]]` tables may follow them.
     #[must_use]
     pub fn config(mut self, lines: &str) -> Self {
         self.extra.push_str(lines);
@@ -118,7 +123,12 @@ impl StageBuilder {
     /// # Panics
     /// If something cannot start: the test cannot go on.
     pub async fn start(self) -> Stage {
-        let Self { app, portals, clock, extra } = self;
+        let Self {
+            app,
+            portals,
+            clock,
+            extra,
+        } = self;
         assert_eq!(app.mistakes(), Vec::<String>::new(), "the bots contradict themselves");
         let folder = tempfile::Builder::new().prefix("imbot-stage-").tempdir();
         let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
@@ -129,7 +139,15 @@ impl StageBuilder {
         let settings = settings(&app, &running, folder.path(), &extra);
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.unwrap_or_else(|error| panic!("no HTTP client: {error}"));
-        let mut stage = Stage { app, portals: running, clock, settings, running: None, http, folder };
+        let mut stage = Stage {
+            app,
+            portals: running,
+            clock,
+            settings,
+            running: None,
+            http,
+            folder,
+        };
         stage.go();
         stage
     }
@@ -150,7 +168,9 @@ fn bot_token(number: usize, bot: &Bot) -> String {
 async fn portal(app: &App, clock: &Clock, number: usize) -> Portal {
     let seed = |(id, bot): (i64, &Bot)| {
         let seed = BotSeed::webhook(id, bot.name(), &bot_token(number, bot));
-        bot.commands().iter().fold(seed, |seed, (command, _)| seed.command(command))
+        bot.commands()
+            .iter()
+            .fold(seed, |seed, (command, _)| seed.command(command))
     };
     let config = PortalConfig {
         host: domain(number),
@@ -159,7 +179,9 @@ async fn portal(app: &App, clock: &Clock, number: usize) -> Portal {
         bots: (FIRST_BOT..).zip(&app.bots).map(seed).collect(),
         ..PortalConfig::new(clock.clone())
     };
-    Portal::start(config).await.unwrap_or_else(|error| panic!("portal {number} cannot start: {error}"))
+    Portal::start(config)
+        .await
+        .unwrap_or_else(|error| panic!("portal {number} cannot start: {error}"))
 }
 
 fn settings(app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settings {
@@ -178,7 +200,10 @@ fn settings(app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settin
         );
         for (id, bot) in (FIRST_BOT..).zip(&app.bots) {
             let (name, token) = (bot.name(), bot_token(number, bot));
-            let _ = write!(text, "[[portal.bot]]\nid = {id}\nhandler = \"{name}\"\nbot_token = \"{token}\"\n");
+            let _ = write!(
+                text,
+                "[[portal.bot]]\nid = {id}\nhandler = \"{name}\"\nbot_token = \"{token}\"\n"
+            );
         }
     }
     let names: Vec<&str> = app.bots.iter().map(Bot::name).collect();
@@ -205,7 +230,9 @@ impl Stage {
         for portal in &self.portals {
             for (id, _) in (FIRST_BOT..).zip(&self.app.bots) {
                 let url = format!("http://{}/webhook", running.public);
-                portal.set_webhook_url(id, &url).unwrap_or_else(|error: PortalError| panic!("{error}"));
+                portal
+                    .set_webhook_url(id, &url)
+                    .unwrap_or_else(|error: PortalError| panic!("{error}"));
             }
         }
         self.running = Some(running);
@@ -254,10 +281,21 @@ impl Stage {
     /// If the door does not answer.
     pub async fn post(&mut self, body: impl Into<Vec<u8>>, content_type: &str) -> Answered {
         let url = self.webhook();
-        let request = self.http.post(url).header("content-type", content_type).header("x-imbot-ask", "outcome");
-        let response = request.body(body.into()).send().await.unwrap_or_else(|error| panic!("no answer: {error}"));
+        let request = self
+            .http
+            .post(url)
+            .header("content-type", content_type)
+            .header("x-imbot-ask", "outcome");
+        let response = request
+            .body(body.into())
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("no answer: {error}"));
         let status = response.status().as_u16();
-        let outcome = response.headers().get("x-imbot-outcome").and_then(|value| value.to_str().ok());
+        let outcome = response
+            .headers()
+            .get("x-imbot-outcome")
+            .and_then(|value| value.to_str().ok());
         let outcome = outcome.unwrap_or_default().to_owned();
         let body = response.text().await.unwrap_or_default();
         Answered { status, body, outcome }
@@ -309,7 +347,12 @@ impl Stage {
     /// # Panics
     /// If the store has failed.
     pub async fn totals(&mut self) -> Totals {
-        let counts = self.running().store.counts().await.unwrap_or_else(|error| panic!("{error}"));
+        let counts = self
+            .running()
+            .store
+            .counts()
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         Totals {
             accepted: counts.accepted,
             done: counts.done,
@@ -325,7 +368,12 @@ impl Stage {
     /// # Panics
     /// If the store has failed.
     pub async fn dead_letters(&mut self) -> Vec<Letter> {
-        let letters = self.running().store.dead_letters(None, 1_000).await.unwrap_or_else(|error| panic!("{error}"));
+        let letters = self
+            .running()
+            .store
+            .dead_letters(None, 1_000)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
         let letter = |letter: crate::store::DeadLetter| Letter {
             queue: letter.queue.as_str().to_owned(),
             name: letter.name,
@@ -338,6 +386,9 @@ impl Stage {
 
 impl std::fmt::Debug for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stage").field("portals", &self.portals.len()).field("folder", &self.folder.path()).finish()
+        f.debug_struct("Stage")
+            .field("portals", &self.portals.len())
+            .field("folder", &self.folder.path())
+            .finish()
     }
 }

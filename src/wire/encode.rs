@@ -85,17 +85,22 @@ pub(crate) fn after_form(value: &Value) -> Option<Value> {
         Value::Bool(flag) => return Some(u8::from(*flag).to_string().into()),
         Value::Number(number) => return Some(number.to_string().into()),
         Value::String(text) => return Some(text.clone().into()),
-        Value::Array(items) => {
-            items.iter().enumerate().filter_map(|(at, item)| Some((at.to_string(), after_form(item)?))).collect()
-        }
-        Value::Object(fields) => {
-            fields.iter().filter_map(|(name, field)| Some((name.clone(), after_form(field)?))).collect()
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| Some((at.to_string(), after_form(item)?)))
+            .collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .filter_map(|(name, field)| Some((name.clone(), after_form(field)?)))
+            .collect(),
     };
     if fields.is_empty() {
         return None;
     }
-    let places: Option<Vec<Value>> = (0..fields.len()).map(|at| fields.get(&at.to_string()).cloned()).collect();
+    let places: Option<Vec<Value>> = (0..fields.len())
+        .map(|at| fields.get(&at.to_string()).cloned())
+        .collect();
     Some(places.map_or(Value::Object(fields), Value::Array))
 }
 
@@ -122,7 +127,8 @@ pub(crate) fn objects() -> impl Strategy<Value = Map<String, Value>> {
     let value = leaf.prop_recursive(5, 60, 8, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(names(), inner, 0..6).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            prop::collection::btree_map(names(), inner, 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     });
     prop::collection::btree_map(names(), value, 1..8).prop_map(|fields| fields.into_iter().collect())

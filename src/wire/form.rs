@@ -13,7 +13,10 @@ pub(super) const ONCE_UNDER_AUTH: [&str; 2] = ["application_token", "member_id"]
 
 pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Refused> {
     // They never occur raw in an encoded body; editors and replay tools add them.
-    let end = body.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let end = body
+        .iter()
+        .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+        .map_or(0, |last| last + 1);
     let mut reader = Reader {
         body: &body[..end],
         limits,
@@ -93,7 +96,9 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         let from = start + self.prefix.len();
-        let to = until(self.body, from, |byte| matches!(byte, b'%' | b'+' | b'[' | b']' | b'=' | b'&'));
+        let to = until(self.body, from, |byte| {
+            matches!(byte, b'%' | b'+' | b'[' | b']' | b'=' | b'&')
+        });
         let key_end = match self.body.get(to)? {
             b']' => to + 1,
             b'%' if percent::escape(self.body, to) == Some(b']') => to + 3,
@@ -115,7 +120,11 @@ impl<'a> Reader<'a, '_> {
 
     fn named(&self, parent: u32, name: Cow<'a, str>) -> Cow<'a, str> {
         // Only a group can be empty here, never the base.
-        if name.is_empty() { self.tree.next_name(parent) } else { name }
+        if name.is_empty() {
+            self.tree.next_name(parent)
+        } else {
+            name
+        }
     }
 
     /// Goes down through objects, making those that are missing.
@@ -189,7 +198,10 @@ pub(super) fn once(tree: &Tree<'_>, parent: u32, name: &str) -> Option<&'static 
 }
 
 fn until(body: &[u8], from: usize, stop: impl Fn(u8) -> bool) -> usize {
-    body[from..].iter().position(|byte| stop(*byte)).map_or(body.len(), |offset| from + offset)
+    body[from..]
+        .iter()
+        .position(|byte| stop(*byte))
+        .map_or(body.len(), |offset| from + offset)
 }
 
 /// Splits a key into its base and groups, decoded. Gives where the last group's name begins (0 if there is no
@@ -251,5 +263,9 @@ fn opens(key: &[u8], at: usize) -> Option<usize> {
 
 /// Bytes after decoding; counted only if the raw key is too long already.
 fn decoded_length(key: &[u8], enough: usize) -> usize {
-    if key.len() <= enough { key.len() } else { percent::decode(key).len() }
+    if key.len() <= enough {
+        key.len()
+    } else {
+        percent::decode(key).len()
+    }
 }

@@ -50,7 +50,8 @@ impl<'t> Node<'t, '_> {
     /// Text or PHP's `false`: empty, `"0"`, `"N"` and `false` are `None`.
     #[must_use]
     pub fn or_false(self) -> Option<String> {
-        self.text_or_none().filter(|text| !matches!(text.as_str(), "0" | "false" | "N"))
+        self.text_or_none()
+            .filter(|text| !matches!(text.as_str(), "0" | "false" | "N"))
     }
 
     /// A list of integers in the order of its numeric keys; a scalar is a list of one, but `""` and `"0"` are none.
@@ -69,7 +70,10 @@ impl<'t> Node<'t, '_> {
         if self.is_array() {
             return self.children().collect();
         }
-        let mut items: Vec<_> = self.children().filter_map(|item| Some((array_index(item.name())?, item))).collect();
+        let mut items: Vec<_> = self
+            .children()
+            .filter_map(|item| Some((array_index(item.name())?, item)))
+            .collect();
         items.sort_by_key(|(index, _)| *index);
         items.into_iter().map(|(_, item)| item).collect()
     }
@@ -81,7 +85,10 @@ impl<'t> Node<'t, '_> {
             return self.items().iter().filter_map(|item| item.text_or_none()).collect();
         }
         let text = self.text().unwrap_or_default();
-        text.split([',', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        text.split([',', ' ', '\t', '\r', '\n'])
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     /// An object of texts; `None` if it is empty or no object (PHP's `false`).
@@ -90,8 +97,10 @@ impl<'t> Node<'t, '_> {
         if self.is_array() {
             return None;
         }
-        let map: BTreeMap<_, _> =
-            self.children().filter_map(|field| Some((field.name().to_owned(), field.text()?.into_owned()))).collect();
+        let map: BTreeMap<_, _> = self
+            .children()
+            .filter_map(|field| Some((field.name().to_owned(), field.text()?.into_owned())))
+            .collect();
         (!map.is_empty()).then_some(map)
     }
 
@@ -117,7 +126,11 @@ impl<'t> Node<'t, '_> {
     #[must_use]
     pub fn to_json_map(self) -> serde_json::Map<String, serde_json::Value> {
         let place_or_name = |(place, child): (usize, Self)| {
-            let name = if self.is_array() { place.to_string() } else { child.name().to_owned() };
+            let name = if self.is_array() {
+                place.to_string()
+            } else {
+                child.name().to_owned()
+            };
             (name, child.to_json())
         };
         self.children().enumerate().map(place_or_name).collect()
@@ -126,7 +139,10 @@ impl<'t> Node<'t, '_> {
     fn is_php_list(self) -> bool {
         let count = self.len() as u64;
         // Names differ, so if all are below the count each place is taken once.
-        count > 0 && self.children().all(|child| array_index(child.name()).is_some_and(|index| index < count))
+        count > 0
+            && self
+                .children()
+                .all(|child| array_index(child.name()).is_some_and(|index| index < count))
     }
 }
 

@@ -152,7 +152,10 @@ impl<'a> Tree<'a> {
 
     fn index(&mut self, parent: u32, name: Cow<'a, str>, at: u32) {
         if !self.indexes.contains_key(&parent) {
-            let all = self.children(parent).map(|child| (self.entry(child).name.clone(), child)).collect();
+            let all = self
+                .children(parent)
+                .map(|child| (self.entry(child).name.clone(), child))
+                .collect();
             self.indexes.insert(parent, all);
         }
         if let Some(index) = self.indexes.get_mut(&parent) {
@@ -309,7 +312,9 @@ impl<'t, 'a> Node<'t, 'a> {
 
 impl fmt::Debug for Node<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("children", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("children", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,12 +25,12 @@ pub(super) struct Content {
 impl Content {
     /// The content of a call by this bot. `may_be_blank`: something else than text is posted too.
     pub(super) fn of(call: &Call<'_>, bot: i64, may_be_blank: bool) -> Result<Self, Refusal> {
-        let attach = attach(call.field("attach"))?;
         let text = match call.field("message") {
             Some(Value::String(text)) => cut(trim(text)),
             None | Some(Value::Null) => String::new(),
             Some(_) => return Err(WRONG_TYPE),
         };
+        let attach = attach(call.field("attach"))?;
         if text.is_empty() && attach.is_none() && !may_be_blank {
             return Err(EMPTY);
         }

@@ -29,7 +29,9 @@ impl Method {
 
     pub(super) fn named(name: &str) -> Option<Self> {
         let mut known = Self::ALL.iter();
-        known.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, method)| *method)
+        known
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, method)| *method)
     }
 
     /// Carries the call out.

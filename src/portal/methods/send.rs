@@ -80,13 +80,7 @@ fn seen(state: &State, template: &str, now: Timestamp) -> Result<Option<i64>, Re
 }
 
 /// Copies known messages into the chat and tells the caller's uuid of each; `[]` if there were none.
-fn forward(
-    state: &mut State,
-    bot: i64,
-    chat: i64,
-    forwards: Option<&Map<String, Value>>,
-    now: Timestamp,
-) -> Value {
+fn forward(state: &mut State, bot: i64, chat: i64, forwards: Option<&Map<String, Value>>, now: Timestamp) -> Value {
     let mut copies = Map::new();
     for (uuid, original) in forwards.into_iter().flatten() {
         let original = whole(original).and_then(|id| state.messages.get(&id));

@@ -41,7 +41,11 @@ async fn a_failed_row_holds_its_lane_until_hold_until_and_is_then_passed_over() 
     shop.store.retry_event(first, shop.retry(100, 60)).await.unwrap();
     let claim = shop.store.claim_events(&HashSet::new(), 10, shop.now()).await.unwrap();
     assert!(claim.items.is_empty());
-    assert_eq!(claim.next_due, Some(shop.now() + Duration::from_secs(60)), "the hold ends before the wait");
+    assert_eq!(
+        claim.next_due,
+        Some(shop.now() + Duration::from_secs(60)),
+        "the hold ends before the wait"
+    );
     shop.pass(60);
     assert_eq!(ids(&shop.claim(10).await), [second.0], "the lane moves on");
     shop.done(second, vec![]).await;
@@ -67,7 +71,10 @@ async fn a_failed_row_that_is_due_within_its_hold_runs_before_those_behind_it() 
     shop.store.retry_event(first, shop.retry(30, 50)).await.unwrap();
     shop.pass(30);
     let found = shop.claim(10).await;
-    assert_eq!((found[0].id, found[0].attempts, found[0].first_failed), (first, 2, Some(earlier)));
+    assert_eq!(
+        (found[0].id, found[0].attempts, found[0].first_failed),
+        (first, 2, Some(earlier))
+    );
     shop.done(first, vec![]).await;
     assert_eq!(ids(&shop.claim(10).await), [second.0]);
 }
@@ -79,7 +86,9 @@ async fn random_retries_follow_the_definition() {
     let mut shop = shop();
     let mut seed = 7_u64;
     let mut random = |below: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
     let mut model: Vec<(i64, Timestamp, Timestamp)> = Vec::new();
@@ -101,7 +110,11 @@ async fn random_retries_follow_the_definition() {
                     }
                 }
                 let found = shop.claim(10).await;
-                assert_eq!(ids(&found), expected.map(|place| model[place].0).into_iter().collect::<Vec<_>>(), "{step}");
+                assert_eq!(
+                    ids(&found),
+                    expected.map(|place| model[place].0).into_iter().collect::<Vec<_>>(),
+                    "{step}"
+                );
                 let Some(place) = expected else { continue };
                 if random(3) == 0 {
                     shop.done(found[0].id, vec![]).await;
@@ -132,7 +145,11 @@ async fn portals_take_turns_whatever_their_backlogs() {
     assert_eq!(ids(&shop.claim(1).await), [late.0], "B is next after A");
     assert_eq!(shop.claim(1).await[0].portal, shop.a);
     let busy = [Lane::of(shop.b, 456, "1")];
-    assert_eq!(shop.claim_but(&busy, 50).await.len(), 50, "A may have what B does not use");
+    assert_eq!(
+        shop.claim_but(&busy, 50).await.len(),
+        50,
+        "A may have what B does not use"
+    );
     shop.put(shop.b, "2").await;
     let both = shop.claim(4).await;
     assert_eq!(both.iter().filter(|event| event.portal == shop.b).count(), 2);
@@ -160,8 +177,17 @@ async fn an_event_ends_together_with_its_calls_and_its_memory() {
     shop.put(shop.a, "1").await;
     let calls = vec![shop.call(shop.a, "1", "one"), shop.call(shop.a, "1", "two")];
     let memory = Memory::Set("{\"step\":2}".to_owned());
-    shop.store.complete_event(Completion { memory, ..end(id, calls) }).await.unwrap();
-    let again = shop.store.complete_event(end(id, vec![shop.call(shop.a, "1", "three")])).await;
+    shop.store
+        .complete_event(Completion {
+            memory,
+            ..end(id, calls)
+        })
+        .await
+        .unwrap();
+    let again = shop
+        .store
+        .complete_event(end(id, vec![shop.call(shop.a, "1", "three")]))
+        .await;
     assert_eq!(again, Err(StoreError::Gone), "the second end queues nothing");
     for shop in [&shop.crashed(), &shop] {
         let next = shop.claim(10).await;
@@ -174,7 +200,13 @@ async fn an_event_ends_together_with_its_calls_and_its_memory() {
         }
         assert!(shop.calls(10).await.is_empty());
         let memory = Memory::Forget;
-        shop.store.complete_event(Completion { memory, ..end(next[0].id, vec![]) }).await.unwrap();
+        shop.store
+            .complete_event(Completion {
+                memory,
+                ..end(next[0].id, vec![])
+            })
+            .await
+            .unwrap();
         shop.put(shop.a, "1").await;
         assert_eq!(shop.claim(1).await[0].memory, None);
         assert_eq!(shop.store.counts().await.unwrap().delivered, 2);
@@ -188,7 +220,10 @@ async fn ends_and_arrivals_ring_the_bells() {
     shop.store.events_ready().notified().await;
     let seen = (shop.store.events_generation(), shop.store.calls_generation());
     shop.done(id, vec![shop.call(shop.a, "1", "x")]).await;
-    assert_eq!((shop.store.events_generation(), shop.store.calls_generation()), (seen.0 + 1, seen.1 + 1));
+    assert_eq!(
+        (shop.store.events_generation(), shop.store.calls_generation()),
+        (seen.0 + 1, seen.1 + 1)
+    );
     shop.store.events_ready().notified().await;
     shop.store.calls_ready().notified().await;
     shop.store.record_gap(shop.a, "x").await.unwrap();

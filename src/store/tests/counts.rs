@@ -5,11 +5,21 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { portal: bool, dialog: u8, key: Option<u8>, quarantine: bool },
-    Done { calls: u8, ignored: bool },
+    Put {
+        portal: bool,
+        dialog: u8,
+        key: Option<u8>,
+        quarantine: bool,
+    },
+    Done {
+        calls: u8,
+        ignored: bool,
+    },
     Retry(u8),
     Bury,
-    Call { how: u8 },
+    Call {
+        how: u8,
+    },
     Reopen,
     Crash,
 }
@@ -49,7 +59,12 @@ proptest! {
 
 async fn take(shop: Shop, step: Step, mut accepted: u64) -> (Shop, u64) {
     match step {
-        Step::Put { portal, dialog, key, quarantine } => {
+        Step::Put {
+            portal,
+            dialog,
+            key,
+            quarantine,
+        } => {
             let portal = if portal { shop.a } else { shop.b };
             let key = key.map(|key| key.to_string());
             let mut event = shop.event(portal, &dialog.to_string(), key.as_deref());
@@ -60,9 +75,17 @@ async fn take(shop: Shop, step: Step, mut accepted: u64) -> (Shop, u64) {
         }
         Step::Done { calls, ignored } => {
             for event in shop.claim(2).await {
-                let calls = (0..calls).map(|_| shop.call(event.portal, &event.dialog, "x")).collect();
+                let calls = (0..calls)
+                    .map(|_| shop.call(event.portal, &event.dialog, "x"))
+                    .collect();
                 let settled = if ignored { Settled::Ignored } else { Settled::Done };
-                shop.store.complete_event(Completion { settled, ..end(event.id, calls) }).await.unwrap();
+                shop.store
+                    .complete_event(Completion {
+                        settled,
+                        ..end(event.id, calls)
+                    })
+                    .await
+                    .unwrap();
             }
         }
         Step::Retry(seconds) => {
@@ -97,7 +120,11 @@ async fn take(shop: Shop, step: Step, mut accepted: u64) -> (Shop, u64) {
 /// The counters against the rows themselves.
 fn check_rows(shop: &Shop, counts: &Counts) {
     let conn = schema::reader(shop.dir.path()).unwrap();
-    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u32>(0)).map(u64::from).unwrap();
+    let count = |sql: &str| {
+        conn.query_row(sql, [], |row| row.get::<_, u32>(0))
+            .map(u64::from)
+            .unwrap()
+    };
     assert_eq!(counts.pending_events, count("SELECT count(*) FROM event"));
     assert_eq!(counts.pending_events, count("SELECT count(*) FROM inbox"));
     assert_eq!(counts.pending_calls, count("SELECT count(*) FROM call"));
@@ -105,8 +132,15 @@ fn check_rows(shop: &Shop, counts: &Counts) {
     assert_eq!(counts.letters.iter().sum::<u64>(), count("SELECT count(*) FROM dead"));
     for queue in ["inbox", "outbox"] {
         let lanes = count(&format!("SELECT count(DISTINCT lane) FROM {queue}"));
-        assert_eq!(lanes, count(&format!("SELECT count(*) FROM {queue}_lane")), "one row per lane that has rows");
+        assert_eq!(
+            lanes,
+            count(&format!("SELECT count(*) FROM {queue}_lane")),
+            "one row per lane that has rows"
+        );
     }
-    assert_eq!(0, count("SELECT count(*) FROM started WHERE call NOT IN (SELECT id FROM call)"));
+    assert_eq!(
+        0,
+        count("SELECT count(*) FROM started WHERE call NOT IN (SELECT id FROM call)")
+    );
     assert_eq!(counts.oldest_event.is_some(), counts.pending_events > 0);
 }

@@ -12,7 +12,10 @@ async fn a_copy_taken_at_any_answer_holds_all_that_was_answered() {
             shop.done(id, vec![shop.call(shop.a, "1", "x")]).await;
         }
         let counts = shop.crashed().store.counts().await.unwrap();
-        assert_eq!((counts.accepted, counts.done, counts.pending_calls), (round, round / 3, round / 3));
+        assert_eq!(
+            (counts.accepted, counts.done, counts.pending_calls),
+            (round, round / 3, round / 3)
+        );
     }
 }
 
@@ -21,7 +24,10 @@ async fn a_call_that_was_under_way_is_unknown_if_it_must_not_be_repeated_and_rea
     let shop = shop();
     let mut stop = shop.call(shop.a, "stop", "once only");
     stop.unknown = Unknown::Stop;
-    let waiting = NewCall { lane: Lane(5), ..stop.clone() };
+    let waiting = NewCall {
+        lane: Lane(5),
+        ..stop.clone()
+    };
     let repeat = shop.call(shop.a, "repeat", "again");
     shop.store.queue_calls(vec![stop, repeat, waiting]).await.unwrap();
     let calls = shop.calls(10).await;
@@ -35,11 +41,26 @@ async fn a_call_that_was_under_way_is_unknown_if_it_must_not_be_repeated_and_rea
     let letters = after.store.dead_letters(None, 10).await.unwrap();
     let [letter] = &letters[..] else { panic!("{letters:?}") };
     assert_eq!((letter.queue, letter.reason.as_str()), (DeadQueue::Unknown, CRASHED));
-    assert_eq!((letter.origin, letter.attempts, letter.format), (calls[0].id.0, 1, Format::Json));
+    assert_eq!(
+        (letter.origin, letter.attempts, letter.format),
+        (calls[0].id.0, 1, Format::Json)
+    );
     assert_eq!(letter.body, calls[0].call.params.as_bytes());
-    assert_eq!(after.store.dead_letter(letter.id).await.unwrap().map(|found| found.origin), Some(letter.origin));
+    assert_eq!(
+        after
+            .store
+            .dead_letter(letter.id)
+            .await
+            .unwrap()
+            .map(|found| found.origin),
+        Some(letter.origin)
+    );
     let after = after.reopen().await;
-    assert_eq!(after.store.counts().await.unwrap().letters, [0, 0, 1, 0], "counted once");
+    assert_eq!(
+        after.store.counts().await.unwrap().letters,
+        [0, 0, 1, 0],
+        "counted once"
+    );
     // A retry takes the record away: the attempt is known not to have been carried out.
     shop.store.retry_call(calls[0].id, shop.retry(0, 0)).await.unwrap();
     assert_eq!(shop.crashed().store.counts().await.unwrap().letters, [0; 4]);
@@ -52,14 +73,26 @@ async fn a_failed_write_ends_all_acknowledging_and_loses_nothing_acknowledged() 
     let mut failed = shop.store.failed();
     assert!(!*failed.borrow());
     // A statement that cannot be carried out, in one group with others.
-    let broken = shop.store.change(writer::Change::Sql("INSERT INTO portal VALUES(1, 'a', NULL)"));
+    let broken = shop
+        .store
+        .change(writer::Change::Sql("INSERT INTO portal VALUES(1, 'a', NULL)"));
     let beside = shop.store.enqueue(shop.event(shop.a, "2", None));
     let (broken, beside) = tokio::join!(broken, beside);
     assert_eq!(broken, Err(StoreError::Failed));
-    assert_eq!(beside, Err(StoreError::Failed), "not acknowledged, whether in the group or after it");
+    assert_eq!(
+        beside,
+        Err(StoreError::Failed),
+        "not acknowledged, whether in the group or after it"
+    );
     failed.wait_for(|failed| *failed).await.unwrap();
-    assert_eq!(shop.store.enqueue(shop.event(shop.a, "3", None)).await, Err(StoreError::Failed));
-    assert_eq!(shop.store.complete_event(end(kept, vec![])).await, Err(StoreError::Failed));
+    assert_eq!(
+        shop.store.enqueue(shop.event(shop.a, "3", None)).await,
+        Err(StoreError::Failed)
+    );
+    assert_eq!(
+        shop.store.complete_event(end(kept, vec![])).await,
+        Err(StoreError::Failed)
+    );
     let shop = shop.reopen().await;
     assert_eq!(ids(&shop.claim(10).await), [kept.0]);
     shop.put(shop.a, "1").await;
@@ -72,13 +105,19 @@ fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
     let dir = tempfile::tempdir().unwrap();
     let test = std::env::current_exe().unwrap();
     let child = Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --ignored --exact store::tests::crash::fills_the_disk"])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --ignored --exact store::tests::crash::fills_the_disk",
+        ])
         .arg(test)
         .env("IMBOT_TEST_FOLDER", dir.path())
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    let acknowledged: u64 = fs::read_to_string(dir.path().join("acknowledged")).unwrap().parse().unwrap();
+    let acknowledged: u64 = fs::read_to_string(dir.path().join("acknowledged"))
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(acknowledged > 10, "{acknowledged}");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -108,7 +147,10 @@ async fn fills_the_disk() {
     };
     assert_eq!(refused, StoreError::Failed);
     assert!(*store.failed().borrow());
-    assert_eq!(store.enqueue(shop.event(portal, "2", None)).await, Err(StoreError::Failed));
+    assert_eq!(
+        store.enqueue(shop.event(portal, "2", None)).await,
+        Err(StoreError::Failed)
+    );
     fs::write(folder.join("acknowledged"), acknowledged.to_string()).unwrap();
     store.close().await;
 }

@@ -8,7 +8,10 @@ async fn what_went_in_comes_out_as_it_was() {
     let mut event = shop.event(shop.a, "chat7", Some("message 1"));
     event.body = (0..=255).cycle().take(20_000).collect();
     event.format = Format::Json;
-    assert!(matches!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Stored(_))));
+    assert!(matches!(
+        shop.store.enqueue(event.clone()).await,
+        Ok(Enqueued::Stored(_))
+    ));
     let shop = shop.reopen().await;
     let [found] = <[_; 1]>::try_from(shop.claim(10).await).unwrap();
     assert_eq!(found.body, event.body);
@@ -33,7 +36,9 @@ async fn many_at_once_share_commits_and_each_is_there_when_answered() {
     let mut seen = HashSet::new();
     for (order, task) in tasks.into_iter().enumerate() {
         let (answer, accepted) = task.await.unwrap();
-        let Enqueued::Stored(id) = answer else { panic!("{order}: {answer:?}") };
+        let Enqueued::Stored(id) = answer else {
+            panic!("{order}: {answer:?}")
+        };
         assert!(seen.insert(id), "a number used twice");
         assert!(accepted >= 1);
     }
@@ -45,18 +50,34 @@ async fn many_at_once_share_commits_and_each_is_there_when_answered() {
 async fn a_key_is_taken_once_within_the_window_and_again_after_it() {
     let shop = shop();
     let event = shop.event(shop.a, "1", Some("k"));
-    assert!(matches!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Stored(_))));
+    assert!(matches!(
+        shop.store.enqueue(event.clone()).await,
+        Ok(Enqueued::Stored(_))
+    ));
     assert_eq!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Duplicate));
     let mut other = shop.event(shop.b, "1", Some("k"));
-    assert!(matches!(shop.store.enqueue(other.clone()).await, Ok(Enqueued::Stored(_))), "another portal's key");
+    assert!(
+        matches!(shop.store.enqueue(other.clone()).await, Ok(Enqueued::Stored(_))),
+        "another portal's key"
+    );
     other.key = None;
-    assert!(matches!(shop.store.enqueue(other.clone()).await, Ok(Enqueued::Stored(_))), "no key, no duplicate");
+    assert!(
+        matches!(shop.store.enqueue(other.clone()).await, Ok(Enqueued::Stored(_))),
+        "no key, no duplicate"
+    );
     shop.pass(72 * 3600 - 1);
     let shop = shop.reopen().await;
     assert_eq!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Duplicate));
     shop.pass(1);
-    assert!(matches!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Stored(_))));
-    assert_eq!(shop.store.enqueue(event).await, Ok(Enqueued::Duplicate), "the window begins anew");
+    assert!(matches!(
+        shop.store.enqueue(event.clone()).await,
+        Ok(Enqueued::Stored(_))
+    ));
+    assert_eq!(
+        shop.store.enqueue(event).await,
+        Ok(Enqueued::Duplicate),
+        "the window begins anew"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +93,8 @@ async fn the_sweep_forgets_old_keys_only_and_a_slice_at_a_time() {
     shop.store.enqueue(shop.event(shop.a, "1", Some("new"))).await.unwrap();
     let kept = || {
         let conn = schema::reader(shop.dir.path()).unwrap();
-        conn.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0)).unwrap()
+        conn.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0))
+            .unwrap()
     };
     let mut slices = 0;
     while kept() > 1 {
@@ -83,7 +105,10 @@ async fn the_sweep_forgets_old_keys_only_and_a_slice_at_a_time() {
         slices += 1;
         assert!(slices < 10);
     }
-    assert_eq!(shop.store.enqueue(shop.event(shop.a, "1", Some("new"))).await, Ok(Enqueued::Duplicate));
+    assert_eq!(
+        shop.store.enqueue(shop.event(shop.a, "1", Some("new"))).await,
+        Ok(Enqueued::Duplicate)
+    );
 }
 
 #[tokio::test]
@@ -91,7 +116,9 @@ async fn a_quarantined_event_is_a_dead_letter_at_once_and_once() {
     let shop = shop();
     let mut event = shop.event(shop.a, "1", Some("k"));
     event.quarantine = Some("no_message_id");
-    let Ok(Enqueued::Quarantined(id)) = shop.store.enqueue(event.clone()).await else { panic!() };
+    let Ok(Enqueued::Quarantined(id)) = shop.store.enqueue(event.clone()).await else {
+        panic!()
+    };
     assert_eq!(shop.store.enqueue(event.clone()).await, Ok(Enqueued::Duplicate));
     assert!(shop.claim(10).await.is_empty());
     let letters = shop.store.dead_letters(Some(DeadQueue::Quarantine), 10).await.unwrap();
@@ -99,7 +126,10 @@ async fn a_quarantined_event_is_a_dead_letter_at_once_and_once() {
     assert_eq!((letter.origin, letter.reason.as_str()), (id.0, "no_message_id"));
     assert_eq!((&letter.body, letter.attempts), (&event.body, 0));
     let counts = shop.store.counts().await.unwrap();
-    assert_eq!((counts.accepted, counts.pending_events, counts.letters), (0, 0, [0, 0, 0, 1]));
+    assert_eq!(
+        (counts.accepted, counts.pending_events, counts.letters),
+        (0, 0, [0, 0, 0, 1])
+    );
 }
 
 #[tokio::test]
@@ -117,9 +147,16 @@ async fn a_full_store_refuses_events_and_says_so_but_lets_the_rest_go_on() {
     assert_eq!(refused, Err(StoreError::Full));
     assert!((10..30).contains(&stored.len()), "{}", stored.len());
     let repeat = shop.event(shop.a, "1", Some("0"));
-    assert_eq!(shop.store.enqueue(repeat).await, Ok(Enqueued::Duplicate), "nothing is lost with a repeat");
+    assert_eq!(
+        shop.store.enqueue(repeat).await,
+        Ok(Enqueued::Duplicate),
+        "nothing is lost with a repeat"
+    );
     shop.pass(5);
-    assert_eq!(shop.store.enqueue(shop.event(shop.a, "2", None)).await, Err(StoreError::Full));
+    assert_eq!(
+        shop.store.enqueue(shop.event(shop.a, "2", None)).await,
+        Err(StoreError::Full)
+    );
     let gaps = shop.store.gaps().await.unwrap();
     let [gap] = &gaps[..] else { panic!("{gaps:?}") };
     assert_eq!((gap.portal, gap.reason.as_str(), gap.count), (shop.a, STORE_FULL, 2));
@@ -127,7 +164,10 @@ async fn a_full_store_refuses_events_and_says_so_but_lets_the_rest_go_on() {
     for id in stored {
         shop.done(id, vec![]).await;
     }
-    assert!(matches!(shop.store.enqueue(shop.event(shop.a, "2", None)).await, Ok(Enqueued::Stored(_))));
+    assert!(matches!(
+        shop.store.enqueue(shop.event(shop.a, "2", None)).await,
+        Ok(Enqueued::Stored(_))
+    ));
 }
 
 #[tokio::test]

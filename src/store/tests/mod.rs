@@ -107,7 +107,10 @@ impl Shop {
 
     async fn calls(&self, limit: usize) -> Vec<ClaimedCall> {
         let portals = [self.a, self.b];
-        let claim = self.store.claim_calls(&portals, &HashSet::new(), limit, self.now()).await;
+        let claim = self
+            .store
+            .claim_calls(&portals, &HashSet::new(), limit, self.now())
+            .await;
         claim.unwrap().items
     }
 

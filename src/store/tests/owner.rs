@@ -11,13 +11,21 @@ async fn a_second_owner_is_refused_and_told_who_has_it() {
     shop.store.set_owner_note("http://127.0.0.1:9180").unwrap();
     let refused = Store::open(shop.dir.path(), shop.options.clone()).unwrap_err();
     let text = refused.to_string();
-    assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("127.0.0.1:9180"), "{text}");
-    let OpenError::Locked { pid: found, admin, .. } = refused else { panic!("{text}") };
+    assert!(
+        text.contains(&format!("process {}", std::process::id())) && text.contains("127.0.0.1:9180"),
+        "{text}"
+    );
+    let OpenError::Locked { pid: found, admin, .. } = refused else {
+        panic!("{text}")
+    };
     assert_eq!((found, admin.as_deref()), (pid, Some("http://127.0.0.1:9180")));
     let shop = shop.reopen().await;
     shop.store.close().await;
     assert_eq!(owner(shop.dir.path()), None);
-    assert_eq!(shop.store.enqueue(shop.event(shop.a, "1", None)).await, Err(StoreError::Closed));
+    assert_eq!(
+        shop.store.enqueue(shop.event(shop.a, "1", None)).await,
+        Err(StoreError::Closed)
+    );
     shop.store.close().await;
 }
 
@@ -42,7 +50,8 @@ async fn a_folder_of_a_newer_version_is_refused_and_not_touched() {
     shop.store.close().await;
     let conn = schema::reader(shop.dir.path()).unwrap();
     conn.pragma_update(None, "user_version", 2).unwrap();
-    conn.execute("UPDATE meta SET value = '7.1.0' WHERE name = 'needs'", []).unwrap();
+    conn.execute("UPDATE meta SET value = '7.1.0' WHERE name = 'needs'", [])
+        .unwrap();
     drop(conn);
     let before = fs::read(shop.dir.path().join("imbot.db")).unwrap();
     let refused = Store::open(shop.dir.path(), shop.options.clone()).unwrap_err();

@@ -20,12 +20,27 @@ async fn a_token_comes_back_but_is_in_no_file_at_any_time() {
     assert_eq!(holding(shop.dir.path(), TOKEN.as_bytes()), [""; 0], "with the call");
     let shop = shop.crashed();
     let call = shop.calls(1).await.pop().unwrap();
-    assert_eq!(call.call.token.as_ref().map(Secret::expose), Some(TOKEN), "after a crash too");
+    assert_eq!(
+        call.call.token.as_ref().map(Secret::expose),
+        Some(TOKEN),
+        "after a crash too"
+    );
     assert_eq!(call.call.identity, Identity::EventToken);
-    shop.store.bury_call(call.id, DeadQueue::Calls, "ACCESS_DENIED", "no rights").await.unwrap();
-    assert_eq!(holding(shop.dir.path(), TOKEN.as_bytes()), [""; 0], "in the dead letter");
+    shop.store
+        .bury_call(call.id, DeadQueue::Calls, "ACCESS_DENIED", "no rights")
+        .await
+        .unwrap();
+    assert_eq!(
+        holding(shop.dir.path(), TOKEN.as_bytes()),
+        [""; 0],
+        "in the dead letter"
+    );
     let shop = shop.reopen().await;
-    assert_eq!(holding(shop.dir.path(), TOKEN.as_bytes()), [""; 0], "after the checkpoint");
+    assert_eq!(
+        holding(shop.dir.path(), TOKEN.as_bytes()),
+        [""; 0],
+        "after the checkpoint"
+    );
 }
 
 /// What is sealed goes too: with its row, out of the database and of the log once that has been copied.
@@ -44,7 +59,13 @@ async fn a_sealed_token_is_deleted_with_its_row() {
     assert_eq!(holding(shop.dir.path(), &sealed), ["imbot.db-wal"]);
     let shop = shop.reopen().await;
     assert_eq!(holding(shop.dir.path(), &sealed), ["imbot.db"]);
-    let id = shop.claim(2).await.into_iter().find(|event| event.token.is_some()).unwrap().id;
+    let id = shop
+        .claim(2)
+        .await
+        .into_iter()
+        .find(|event| event.token.is_some())
+        .unwrap()
+        .id;
     shop.done(id, vec![]).await;
     let shop = shop.reopen().await;
     assert_eq!(holding(shop.dir.path(), &sealed), [""; 0]);
@@ -74,7 +95,13 @@ async fn the_newest_token_of_a_bot_is_found_among_events_and_calls() {
         shop.store.enqueue(event).await.unwrap();
         last = Some(token);
     }
-    let newest = || async { shop.store.newest_token(shop.a, 456).await.unwrap().map(|token| token.expose().to_owned()) };
+    let newest = || async {
+        shop.store
+            .newest_token(shop.a, 456)
+            .await
+            .unwrap()
+            .map(|token| token.expose().to_owned())
+    };
     assert_eq!(newest().await.as_deref(), last);
     assert_eq!(shop.store.newest_token(shop.b, 456).await.unwrap(), None);
     for _ in 0..2 {

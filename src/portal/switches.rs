@@ -44,8 +44,8 @@ impl Portal {
         self.fault(rule(None, Some(times), Action::Hang));
     }
 
-    /// Lets every call wait this long, by the portal's clock, before it is carried out. Ends with
-    /// [`clear_faults`](Self::clear_faults).
+    /// Lets every call wait this long, by the portal's clock, before it is carried out, even if its caller has gone.
+    /// Ends with [`clear_faults`](Self::clear_faults).
     pub fn delay(&self, time: Duration) {
         self.fault(rule(None, None, Action::Delay(time)));
     }
