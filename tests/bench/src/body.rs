@@ -33,10 +33,19 @@ pub(crate) struct Request {
 impl Request {
     /// A POST of the event to `/webhook` of this address.
     pub(crate) fn to(address: SocketAddr) -> Self {
+        Self::with(address, "")
+    }
+
+    /// The same, asking imbot to say what became of the event.
+    pub(crate) fn asking(address: SocketAddr) -> Self {
+        Self::with(address, "X-Imbot-Ask: 1\r\n")
+    }
+
+    fn with(address: SocketAddr, header: &str) -> Self {
         let body = body();
         let head = format!(
             "POST /webhook HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Bitrix24 Webhook Engine\r\nAccept: */*\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{header}\r\n",
             body.len()
         );
         let text = head + &body;

@@ -18,6 +18,9 @@ use tokio::time::{sleep, timeout};
 /// Whatever happens, a run ends after this long beyond its planned time.
 const GRACE: Duration = Duration::from_secs(120);
 
+/// Ten digits, and no leading zero: a portal writes none.
+const FIRST_EVENT: u64 = 1_000_000_000;
+
 /// How to load whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Load {
@@ -100,7 +103,7 @@ async fn measure(load: &Load) -> Result<Sample, Failed> {
         None => None,
     };
     let traffic = Rc::new(Traffic {
-        next: Cell::new(1),
+        next: Cell::new(FIRST_EVENT),
         accepted: Cell::new(0),
         refused: Cell::new(0),
         measuring: Cell::new(false),
@@ -108,6 +111,7 @@ async fn measure(load: &Load) -> Result<Sample, Failed> {
         replies,
     });
     let idle_kib = machine::memory(load.server)?;
+    probe(load.address, &traffic).await?;
     let mut connections = JoinSet::new();
     for _ in 0..load.connections {
         connections.spawn_local(converse(load.address, Rc::clone(&traffic)));
@@ -179,6 +183,26 @@ impl Meters {
             ..Sample::default()
         }
     }
+}
+
+/// Sends the first event and asks what became of it: a quarantined event is answered 200 too, and would measure nothing.
+async fn probe(address: SocketAddr, traffic: &Traffic) -> Result<(), Failed> {
+    let mut stream = TcpStream::connect(address).await?;
+    let number = traffic.next().await.ok_or("nothing may be sent")?;
+    if let Some(replies) = &traffic.replies {
+        replies.sent(number, Instant::now());
+    }
+    stream.write_all(Request::asking(address).stamp(number)).await?;
+    let mut buffer = vec![0; 4096];
+    let ok = answer(&mut stream, &mut buffer).await?;
+    let text = String::from_utf8_lossy(&buffer);
+    // The reference has no such header.
+    let outcome = text.lines().find_map(|line| line.strip_prefix("x-imbot-outcome: ")).unwrap_or("accepted");
+    if !ok || outcome != "accepted" {
+        return Err(format!("the first event was not accepted: {} ({outcome})", text.lines().next().unwrap_or("")).into());
+    }
+    traffic.accepted.set(1);
+    Ok(())
 }
 
 async fn converse(address: SocketAddr, traffic: Rc<Traffic>) -> Result<(), Failed> {

@@ -185,7 +185,7 @@ max_bytes = "16GiB"
 name = "bench"
 domain = "{DOMAIN}"
 member_id = "{MEMBER_ID}"
-plan = {{ burst = {NO_LIMIT}, rate = {NO_LIMIT}.0 }}
+plan = {{ burst = {NO_LIMIT}, rate = 1000000.0 }}
 endpoint = "http://{portal}/rest/"
 incoming_webhook = "{webhook}"
 allow_insecure = true
