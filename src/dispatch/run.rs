@@ -45,6 +45,10 @@ impl Run {
     /// Brings one event to its end or its next try.
     pub(super) async fn event(&self, claimed: ClaimedEvent, served: Option<&Served>) -> Result<(), StoreError> {
         let Some(served) = served else {
+            if claimed.bot == 0 {
+                // An event of the portal itself (application events): kept out of the way, nobody's to answer.
+                return self.ignore(&claimed).await;
+            }
             let detail = "the configuration no longer names this bot; put it back and retry";
             return self.bury(&claimed, "unknown_bot", detail).await;
         };
