@@ -7,8 +7,6 @@ use std::net::SocketAddr;
 const CAPTURE: &str = include_str!("../../captures/public/05_message_add_webhook_bot.form");
 /// How long the body is to be.
 const LENGTH: usize = 4_000;
-/// Dialogs that the events are spread over.
-const DIALOGS: u64 = 1_000;
 /// Stand where the numbers go; as wide as those, and nowhere in the capture.
 const MESSAGE: &str = "MMMMMMMMMM";
 const DIALOG: &str = "DDDDD";
@@ -28,20 +26,22 @@ pub(crate) struct Request {
     /// Where the number of the message stands, and where the number of the dialog.
     messages: Vec<usize>,
     dialogs: Vec<usize>,
+    /// Dialogs that the events are spread over.
+    spread: u64,
 }
 
 impl Request {
-    /// A POST of the event to `/webhook` of this address.
-    pub(crate) fn to(address: SocketAddr) -> Self {
-        Self::with(address, "")
+    /// A POST of the event to `/webhook` of this address; the events are spread over so many dialogs.
+    pub(crate) fn to(address: SocketAddr, dialogs: u64) -> Self {
+        Self::with(address, dialogs, "")
     }
 
     /// The same, asking imbot to say what became of the event.
-    pub(crate) fn asking(address: SocketAddr) -> Self {
-        Self::with(address, "X-Imbot-Ask: 1\r\n")
+    pub(crate) fn asking(address: SocketAddr, dialogs: u64) -> Self {
+        Self::with(address, dialogs, "X-Imbot-Ask: 1\r\n")
     }
 
-    fn with(address: SocketAddr, header: &str) -> Self {
+    fn with(address: SocketAddr, spread: u64, header: &str) -> Self {
         let body = body();
         let head = format!(
             "POST /webhook HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Bitrix24 Webhook Engine\r\nAccept: */*\r\n\
@@ -53,6 +53,7 @@ impl Request {
         Self {
             messages: places(MESSAGE),
             dialogs: places(DIALOG),
+            spread,
             bytes: text.into_bytes(),
         }
     }
@@ -63,7 +64,7 @@ impl Request {
             digits(&mut self.bytes[*at..*at + MESSAGE.len()], number);
         }
         // Neighbours in time are in different dialogs, and each dialog comes round again.
-        let dialog = 10_000 + number.wrapping_mul(7) % DIALOGS;
+        let dialog = 10_000 + number.wrapping_mul(7) % self.spread.clamp(1, 90_000);
         for at in &self.dialogs {
             digits(&mut self.bytes[*at..*at + DIALOG.len()], dialog);
         }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_event_has_a_number_of_its_own_and_a_dialog_out_of_a_thousand() {
-        let mut request = Request::to(SocketAddr::from(([127, 0, 0, 1], 80)));
+        let mut request = Request::to(SocketAddr::from(([127, 0, 0, 1], 80)), 1_000);
         assert_eq!((request.messages.len(), request.dialogs.len()), (2, 7));
         let text = |request: &mut Request, number| String::from_utf8(request.stamp(number).to_vec()).unwrap();
         let first = text(&mut request, 1);

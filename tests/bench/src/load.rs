@@ -33,6 +33,9 @@ pub(crate) struct Load {
     /// Connections, kept alive.
     #[arg(long)]
     connections: usize,
+    /// Dialogs that the events are spread over.
+    #[arg(long, default_value_t = 1_000)]
+    dialogs: u64,
     /// Seconds before the window, and of the window.
     #[arg(long)]
     warmup: f64,
@@ -59,7 +62,9 @@ pub(crate) fn run(load: &Load) -> Result<(), Failed> {
     let measured = async {
         let here = LocalSet::new();
         let work = here.run_until(measure(load));
-        timeout(planned + GRACE, work).await.map_err(|_| "the load did not end in time")?
+        timeout(planned + GRACE, work)
+            .await
+            .map_err(|_| "the load did not end in time")?
     };
     let sample = runtime.block_on(measured)?;
     println!("{}", serde_json::to_string(&sample)?);
@@ -111,10 +116,14 @@ async fn measure(load: &Load) -> Result<Sample, Failed> {
         replies,
     });
     let idle_kib = machine::memory(load.server)?;
-    probe(load.address, &traffic).await?;
+    probe(Request::asking(load.address, load.dialogs), load.address, &traffic).await?;
     let mut connections = JoinSet::new();
     for _ in 0..load.connections {
-        connections.spawn_local(converse(load.address, Rc::clone(&traffic)));
+        connections.spawn_local(converse(
+            Request::to(load.address, load.dialogs),
+            load.address,
+            Rc::clone(&traffic),
+        ));
     }
     let script = script(load, Rc::clone(&traffic));
     tokio::select! {
@@ -186,29 +195,35 @@ impl Meters {
 }
 
 /// Sends the first event and asks what became of it: a quarantined event is answered 200 too, and would measure nothing.
-async fn probe(address: SocketAddr, traffic: &Traffic) -> Result<(), Failed> {
+async fn probe(mut request: Request, address: SocketAddr, traffic: &Traffic) -> Result<(), Failed> {
     let mut stream = TcpStream::connect(address).await?;
     let number = traffic.next().await.ok_or("nothing may be sent")?;
     if let Some(replies) = &traffic.replies {
         replies.sent(number, Instant::now());
     }
-    stream.write_all(Request::asking(address).stamp(number)).await?;
+    stream.write_all(request.stamp(number)).await?;
     let mut buffer = vec![0; 4096];
     let ok = answer(&mut stream, &mut buffer).await?;
     let text = String::from_utf8_lossy(&buffer);
     // The reference has no such header.
-    let outcome = text.lines().find_map(|line| line.strip_prefix("x-imbot-outcome: ")).unwrap_or("accepted");
+    let outcome = text
+        .lines()
+        .find_map(|line| line.strip_prefix("x-imbot-outcome: "))
+        .unwrap_or("accepted");
     if !ok || outcome != "accepted" {
-        return Err(format!("the first event was not accepted: {} ({outcome})", text.lines().next().unwrap_or("")).into());
+        return Err(format!(
+            "the first event was not accepted: {} ({outcome})",
+            text.lines().next().unwrap_or("")
+        )
+        .into());
     }
     traffic.accepted.set(1);
     Ok(())
 }
 
-async fn converse(address: SocketAddr, traffic: Rc<Traffic>) -> Result<(), Failed> {
+async fn converse(mut request: Request, address: SocketAddr, traffic: Rc<Traffic>) -> Result<(), Failed> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let mut request = Request::to(address);
     let mut buffer = vec![0; 4096];
     while let Some(number) = traffic.next().await {
         let sent = Instant::now();

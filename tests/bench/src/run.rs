@@ -25,6 +25,9 @@ pub(crate) struct Plan {
     /// Connections, kept alive.
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Dialogs that the events are spread over.
+    #[arg(long, default_value_t = 1_000)]
+    dialogs: u64,
     /// Events pending when memory is looked at.
     #[arg(long, default_value_t = 200_000)]
     pending: u64,
@@ -180,6 +183,7 @@ impl Run<'_> {
         option("address", server.address.to_string());
         option("server", server.pid().to_string());
         option("connections", plan.connections.to_string());
+        option("dialogs", plan.dialogs.to_string());
         option("warmup", plan.warmup.to_string());
         option("seconds", plan.seconds.to_string());
         if let Some(fill) = fill {
