@@ -14,6 +14,7 @@ use crate::types::{CallId, Clock, EventId, PortalId};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Most operations of a group, and the room of the channel to the writer.
@@ -21,6 +22,9 @@ pub(super) const GROUP: usize = 4096;
 
 /// Most bytes of a group.
 const GROUP_BYTES: u64 = 4 << 20;
+
+/// How long events that nobody waits for (ack mode `memory`) may gather.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Something to be written.
 #[derive(Debug)]
@@ -42,6 +46,13 @@ pub(super) enum Op {
     Tick,
     /// Write what was taken, then end.
     Stop(oneshot::Sender<()>),
+}
+
+impl Op {
+    /// Whether somebody waits for the commit.
+    fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Enqueue { reply: None, .. } | Self::Tick)
+    }
 }
 
 /// What happens to things in the store.
@@ -95,6 +106,7 @@ impl Writer {
         let mut waiting = Vec::new();
         let mut stopping = Vec::new();
         while self.ops.blocking_recv_many(&mut waiting, GROUP) > 0 {
+            self.gather(&mut waiting);
             let mut group = waiting.drain(..).peekable();
             while group.peek().is_some() {
                 if *self.shared.failed.borrow() {
@@ -120,6 +132,20 @@ impl Writer {
         drop(lock);
         for reply in stopping {
             let _ = reply.send(());
+        }
+    }
+
+    /// Lets who is about to write write too: a commit costs nearly the same for one as for many.
+    fn gather(&mut self, waiting: &mut Vec<Op>) {
+        let begun = Instant::now();
+        loop {
+            while waiting.len() < GROUP && let Ok(op) = self.ops.try_recv() {
+                waiting.push(op);
+            }
+            if waiting.len() >= GROUP || waiting.iter().any(Op::is_awaited) || begun.elapsed() >= LINGER {
+                return;
+            }
+            std::thread::sleep(LINGER / 5);
         }
     }
 
