@@ -1,6 +1,7 @@
 //! `POST {path}`: a verified event is put on disk, then answered 200. Nothing else happens before the answer.
 
 use super::rejection::Rejection;
+use super::shell::shell;
 use super::verified::{Door, Seen, Verified};
 use crate::store::{Enqueued, StoreError};
 use crate::telemetry;
@@ -14,10 +15,11 @@ use std::sync::Arc;
 /// The public address: the webhook's path and nothing else.
 pub(crate) fn public_router(path: &str, door: Arc<Door>) -> Router {
     let webhook = on(MethodFilter::POST, receive).on(MethodFilter::GET.or(MethodFilter::HEAD), alive);
-    Router::new()
+    let router = Router::new()
         .route(path, webhook.fallback(not_allowed))
         .fallback(not_found)
-        .with_state(door)
+        .with_state(door);
+    shell(router)
 }
 
 async fn alive() -> StatusCode {
