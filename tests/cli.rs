@@ -41,11 +41,22 @@ fn every_public_capture_decodes_as_expected() {
         let file = folder("public").join(&capture.name);
         let stem = capture.name.rsplit_once('.').unwrap().0;
         let expected = folder("public").join(format!("{stem}.expected.json"));
-        let decode = ["decode", "--content-type", &capture.content_type, "--show-secrets", path(&file)];
+        let decode = [
+            "decode",
+            "--content-type",
+            &capture.content_type,
+            "--show-secrets",
+            path(&file),
+        ];
         let shown = imbot(&decode);
         assert_eq!(code(&shown), 0, "{}: {}", capture.name, stderr(&shown));
         fs::write(&actual, &shown.stdout).unwrap();
-        let compared = Command::new(&python).arg(folder("compare.py")).arg(&expected).arg(&actual).output().unwrap();
+        let compared = Command::new(&python)
+            .arg(folder("compare.py"))
+            .arg(&expected)
+            .arg(&actual)
+            .output()
+            .unwrap();
         if !compared.status.success() {
             differences += &format!("{}\n{}{}\n", capture.name, stdout(&compared), stderr(&compared));
         }
@@ -53,7 +64,11 @@ fn every_public_capture_decodes_as_expected() {
         let body = String::from_utf8_lossy(&capture.body).into_owned();
         for token in tokens(&body) {
             assert!(!hidden.contains(&token), "{}: a token is shown", capture.name);
-            assert!(stdout(&shown).contains(&token), "{}: the search for {token} would find nothing", capture.name);
+            assert!(
+                stdout(&shown).contains(&token),
+                "{}: the search for {token} would find nothing",
+                capture.name
+            );
         }
     }
     assert!(differences.is_empty(), "{differences}");
@@ -80,7 +95,12 @@ fn decode_tells_unusable_from_refused_and_reads_standard_input() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(&fs::read(&file).unwrap()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(&fs::read(&file).unwrap())
+        .unwrap();
     let piped = child.wait_with_output().unwrap();
     assert_eq!(code(&piped), 0, "{piped:?}");
     assert_eq!(stdout(&piped), stdout(&imbot(&["decode", path(&file)])));
@@ -90,10 +110,16 @@ fn decode_tells_unusable_from_refused_and_reads_standard_input() {
 fn replay_posts_captures_and_names_what_became_of_them() {
     let receiver = Receiver::start();
     let server = receiver.server();
-    let files: Vec<PathBuf> = ["05_message_add_webhook_bot.form", "36_message_add_json.json"].map(|name| folder("public").join(name)).to_vec();
+    let files: Vec<PathBuf> = ["05_message_add_webhook_bot.form", "36_message_add_json.json"]
+        .map(|name| folder("public").join(name))
+        .to_vec();
     let replay = |extra: &[&str]| {
         let files = files.iter().map(|file| path(file));
-        let arguments: Vec<&str> = ["replay"].into_iter().chain(files).chain(extra.iter().copied()).collect();
+        let arguments: Vec<&str> = ["replay"]
+            .into_iter()
+            .chain(files)
+            .chain(extra.iter().copied())
+            .collect();
         let output = server.command(&arguments);
         assert_eq!(code(&output), 0, "{output:?}");
         stdout(&output)
@@ -105,7 +131,10 @@ fn replay_posts_captures_and_names_what_became_of_them() {
     let again = replay(&["--again"]);
     assert!(again.ends_with("2 accepted\n"), "{again}");
     let elsewhere = replay(&["--to", "https://bots.example.com/webhook"]);
-    assert!(elsewhere.contains("not sent") && elsewhere.contains("--send"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("not sent") && elsewhere.contains("--send"),
+        "{elsewhere}"
+    );
 
     let forged = folder("hostile").join("x24_token_prefix.form");
     let refused = server.command(&["replay", path(&forged)]);
@@ -126,7 +155,10 @@ fn the_configuration_is_checked_with_all_its_mistakes() {
     assert_eq!(code(&report), 0, "{report:?}");
     assert!(stdout(&report).contains("can be used"), "{report:?}");
 
-    let bad = Server::new(&format!("server.lisen = \"x\"\nworkers.concurrency = 0\n{}", far.table().replace("\"echo\"", "\"ecco\"")));
+    let bad = Server::new(&format!(
+        "server.lisen = \"x\"\nworkers.concurrency = 0\n{}",
+        far.table().replace("\"echo\"", "\"ecco\"")
+    ));
     let report = bad.command(&["config", "check"]);
     assert_eq!(code(&report), 78, "{report:?}");
     let started = bad.command(&["serve"]);
@@ -147,7 +179,9 @@ fn the_example_can_be_used_once_its_variables_are_set() {
     fs::write(&file, &example.stdout).unwrap();
     let mut check = bare(IMBOT);
     check.args(["config", "check", "--config", path(&file)]);
-    check.env("ACME_WEBHOOK", "https://acme.bitrix24.com/rest/1/code/").env("ACME_BOT_TOKEN", "token");
+    check
+        .env("ACME_WEBHOOK", "https://acme.bitrix24.com/rest/1/code/")
+        .env("ACME_BOT_TOKEN", "token");
     let report = check.output().unwrap();
     assert_eq!(code(&report), 0, "{report:?}");
     assert!(stdout(&report).contains("portal acme"), "{report:?}");
@@ -158,17 +192,25 @@ fn the_example_can_be_used_once_its_variables_are_set() {
 fn dead_letters_are_shown_beside_a_running_server_and_without_one() {
     let far = Far::start(100);
     let mut server = Server::beside(&far);
-    far.portal.answer_error(Some("imbot.v2.Chat.Message.send"), 400, "ACCESS_DENIED", 1);
+    far.portal
+        .answer_error(Some("imbot.v2.Chat.Message.send"), 400, "ACCESS_DENIED", 1);
     assert_eq!(server.post(&far.body(7, 70, "never shown")).outcome(), Some("accepted"));
     server.settled();
     let letter = server.letters("calls");
     assert_eq!(letter.len(), 1, "{letter:?}");
     assert_eq!(letter[0]["name"], "imbot.v2.Chat.Message.send");
     let running = look(&server, &letter[0]["id"].to_string());
-    assert_eq!(code(&server.command(&["dead-letters", "list", "--queue", "nothing"])), 2);
+    assert_eq!(
+        code(&server.command(&["dead-letters", "list", "--queue", "nothing"])),
+        2
+    );
     assert_eq!(code(&server.command(&["dead-letters", "show", "999999"])), 1);
     assert_eq!(server.terminate().code(), Some(0));
-    assert_eq!(look(&server, &letter[0]["id"].to_string()), running, "with and without a server they look the same");
+    assert_eq!(
+        look(&server, &letter[0]["id"].to_string()),
+        running,
+        "with and without a server they look the same"
+    );
     assert_eq!(code(&server.command(&["dead-letters", "show", "999999"])), 1);
     // A store alone is enough.
     let store = server.store();
@@ -192,8 +234,15 @@ fn look(server: &Server, id: &str) -> [String; 4] {
         assert_eq!(code(&output), 0, "{output:?}");
         stdout(&output)
     });
-    assert!(shown[0].contains("calls") && !shown[0].contains("never shown"), "{}", shown[0]);
-    assert!(shown[2].contains("never shown") && shown[3].contains("never shown"), "{shown:?}");
+    assert!(
+        shown[0].contains("calls") && !shown[0].contains("never shown"),
+        "{}",
+        shown[0]
+    );
+    assert!(
+        shown[2].contains("never shown") && shown[3].contains("never shown"),
+        "{shown:?}"
+    );
     serde_json::from_str::<serde_json::Value>(&shown[3]).expect("JSON");
     shown
 }
@@ -221,16 +270,23 @@ fn sigterm_ends_with_0_and_what_was_pending_is_handled_by_the_next_run() {
     server.arguments = vec!["--accept-only".to_owned()];
     server.start();
     for number in 0..20 {
-        assert_eq!(server.post(&far.body(7, 700 + number, &format!("n{number}"))).outcome(), Some("accepted"));
+        assert_eq!(
+            server.post(&far.body(7, 700 + number, &format!("n{number}"))).outcome(),
+            Some("accepted")
+        );
     }
     assert_eq!(server.metric("imbot_inbox_pending"), 20.0);
     assert_eq!(server.terminate().code(), Some(0), "{}", server.said());
     server.arguments.clear();
     server.start();
     server.settled();
-    assert_eq!(far.heard(7), (0..20).map(|number| format!("n{number}")).collect::<Vec<_>>());
+    assert_eq!(
+        far.heard(7),
+        (0..20).map(|number| format!("n{number}")).collect::<Vec<_>>()
+    );
     // A call that waits for its portal is no reason to stay.
-    far.portal.refuse_for(std::time::Duration::from_secs(3600), imbot::portal::Shape::Json);
+    far.portal
+        .refuse_for(std::time::Duration::from_secs(3600), imbot::portal::Shape::Json);
     assert_eq!(server.post(&far.body(8, 800, "later")).outcome(), Some("accepted"));
     assert_eq!(server.terminate().code(), Some(0), "{}", server.said());
     far.portal.clear_faults();
@@ -243,7 +299,19 @@ fn sigterm_ends_with_0_and_what_was_pending_is_handled_by_the_next_run() {
 fn help_names_the_exit_codes() {
     let help = imbot(&["--help"]);
     assert_eq!(code(&help), 0);
-    for part in ["Exit codes", "74", "75", "78", "serve", "dev", "decode", "replay", "dead-letters", "config", "health"] {
+    for part in [
+        "Exit codes",
+        "74",
+        "75",
+        "78",
+        "serve",
+        "dev",
+        "decode",
+        "replay",
+        "dead-letters",
+        "config",
+        "health",
+    ] {
         assert!(stdout(&help).contains(part), "no {part} in {}", stdout(&help));
     }
     assert_eq!(code(&imbot(&["no-such-command"])), 2);

@@ -42,7 +42,12 @@ pub(crate) fn captures(name: &str) -> Vec<Capture> {
             "-" => "application/x-www-form-urlencoded",
             other => other,
         };
-        Capture { name: file, content_type: content_type.to_owned(), columns: columns.collect(), body }
+        Capture {
+            name: file,
+            content_type: content_type.to_owned(),
+            columns: columns.collect(),
+            body,
+        }
     };
     let found: Vec<_> = manifest.lines().skip(1).map(read).collect();
     assert!(found.len() >= 41, "{name} has only {} bodies", found.len());
@@ -57,7 +62,8 @@ fn pairs_100000() -> Vec<u8> {
 
 fn text_2mib() -> Vec<u8> {
     let body = String::from_utf8(first()).expect("plain text");
-    body.replace("%5Btext%5D=Hello", &format!("%5Btext%5D={}", "A".repeat(2 << 20))).into_bytes()
+    body.replace("%5Btext%5D=Hello", &format!("%5Btext%5D={}", "A".repeat(2 << 20)))
+        .into_bytes()
 }
 
 fn first() -> Vec<u8> {
@@ -73,9 +79,18 @@ pub(crate) struct Receiver {
 
 /// The access tokens that the captures carry for their bots.
 const EVENT_TOKENS: [(i64, &str); 3] = [
-    (456, "e18cf66a239ac6308b0b5388ef6f768d46a222eb8918ea9fd0d9731a37e04b17543a04"),
-    (470, "b1966f2b1eb1ed83fee1c5123eda410f93048e9abf67d3bd72c5356a66aa81020e8c7f"),
-    (511, "499808b09ee2c2ee6dcde6b4bbf06ff6732a46fcb7028a14886d3be81293dded18e5de"),
+    (
+        456,
+        "e18cf66a239ac6308b0b5388ef6f768d46a222eb8918ea9fd0d9731a37e04b17543a04",
+    ),
+    (
+        470,
+        "b1966f2b1eb1ed83fee1c5123eda410f93048e9abf67d3bd72c5356a66aa81020e8c7f",
+    ),
+    (
+        511,
+        "499808b09ee2c2ee6dcde6b4bbf06ff6732a46fcb7028a14886d3be81293dded18e5de",
+    ),
 ];
 
 impl Receiver {
@@ -109,7 +124,10 @@ impl Receiver {
 
     /// A message to a webhook bot of acme, which must be handled.
     pub(crate) fn ordinary(&self, message: i64) -> Vec<u8> {
-        self.portals[0].portal.message_event(461, 27, message, "still there?").expect("bot 461")
+        self.portals[0]
+            .portal
+            .message_event(461, 27, message, "still there?")
+            .expect("bot 461")
     }
 }
 
@@ -120,7 +138,9 @@ fn word(value: &Value) -> String {
 /// The bot token of a webhook bot; bots of applications have none.
 fn bot_token(known: &Value, id: i64) -> Option<String> {
     let bots = known["webhook_bots"].as_array().expect("bots");
-    bots.iter().find(|bot| bot["bot_id"] == id).map(|bot| word(&bot["bot_token"]))
+    bots.iter()
+        .find(|bot| bot["bot_id"] == id)
+        .map(|bot| word(&bot["bot_token"]))
 }
 
 fn seeds(known: &Value, portal: &Value) -> Vec<BotSeed> {
@@ -131,7 +151,13 @@ fn seeds(known: &Value, portal: &Value) -> Vec<BotSeed> {
             let token = EVENT_TOKENS.iter().find(|(bot, _)| *bot == id);
             let token = token.map_or_else(|| format!("tokenof{id}"), |(_, token)| (*token).to_owned());
             let client = "local.65a1b2c3d4e5f6.12345678";
-            BotSeed::app(id, &format!("bot{id}"), client, &token, &word(&portal["application_token"]))
+            BotSeed::app(
+                id,
+                &format!("bot{id}"),
+                client,
+                &token,
+                &word(&portal["application_token"]),
+            )
         }
     };
     ids.map(|id| seed(id.as_i64().expect("a number"))).collect()
@@ -141,7 +167,10 @@ fn table(portal: &Value, known: &Value, far: &Far, bots: &[BotSeed]) -> String {
     let mut text = format!(
         "[[portal]]\nname = {}\ndomain = {}\nmember_id = {}\napplication_token = {}\nendpoint = \"{}\"\n\
          incoming_webhook = \"{}\"\nallow_insecure = true\nplan = {{ burst = 500, rate = 250.0 }}\n",
-        portal["key"], portal["domain"], portal["member_id"], portal["application_token"],
+        portal["key"],
+        portal["domain"],
+        portal["member_id"],
+        portal["application_token"],
         far.portal.endpoint(),
         far.portal.incoming_webhook(),
     );

@@ -22,7 +22,15 @@ impl Dev {
         let address = || format!("127.0.0.1:{}", free_port());
         let public = address();
         let mut child = bare(IMBOT)
-            .args(["dev", "--listen", &public, "--admin", &address(), "--portal", &address()])
+            .args([
+                "dev",
+                "--listen",
+                &public,
+                "--admin",
+                &address(),
+                "--portal",
+                &address(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -68,7 +76,10 @@ fn the_printed_line_pasted_twice_gives_two_answers() {
         assert_eq!(paste(&curl), "{\"status\":\"ok\"}");
         assert!(dev.line("event ").ends_with("accepted"));
         let answer = dev.line("answer ");
-        assert!(answer.contains("\"Hello, bot\"") && answer.contains("shown as message"), "{answer}");
+        assert!(
+            answer.contains("\"Hello, bot\"") && answer.contains("shown as message"),
+            "{answer}"
+        );
     }
     let fixed = crate::support::replaced(&curl, "$(date +%s%N | tr -d N | cut -c1-18)", "4242");
     assert_eq!(paste(&fixed), "{\"status\":\"ok\"}");
@@ -85,7 +96,15 @@ fn a_second_one_beside_it_takes_other_ports() {
     let first = Dev::start();
     first.line("server ");
     let mut second = bare(IMBOT)
-        .args(["dev", "--listen", &first.public, "--admin", &first.public, "--portal", &first.public])
+        .args([
+            "dev",
+            "--listen",
+            &first.public,
+            "--admin",
+            &first.public,
+            "--portal",
+            &first.public,
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
@@ -94,5 +113,8 @@ fn a_second_one_beside_it_takes_other_ports() {
     while !said.contains("server ") && stdout.read_line(&mut said).expect("text") > 0 {}
     let _ = second.kill();
     let _ = second.wait();
-    assert!(said.contains("http://127.0.0.1:") && !said.contains(&first.public), "{said}");
+    assert!(
+        said.contains("http://127.0.0.1:") && !said.contains(&first.public),
+        "{said}"
+    );
 }

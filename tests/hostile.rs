@@ -21,13 +21,24 @@ fn alone(receiver: &Receiver, capture: &Capture) -> Done {
     let done = Done {
         reply,
         handled: server.metric("imbot_handler_runs_total") > 0.0,
-        dead: server.metric("imbot_dead_letters{queue=\"events\"") + server.metric("imbot_dead_letters{queue=\"calls\""),
+        dead: server.metric("imbot_dead_letters{queue=\"events\"")
+            + server.metric("imbot_dead_letters{queue=\"calls\""),
     };
     let runs = server.metric("imbot_handler_runs_total");
     let after = server.post(&receiver.ordinary(5_000_000));
-    assert_eq!((after.status, after.outcome()), (200, Some("accepted")), "after {}: {after:?}", capture.name);
+    assert_eq!(
+        (after.status, after.outcome()),
+        (200, Some("accepted")),
+        "after {}: {after:?}",
+        capture.name
+    );
     server.settled();
-    assert_eq!(server.metric("imbot_handler_runs_total"), runs + 1.0, "after {}", capture.name);
+    assert_eq!(
+        server.metric("imbot_handler_runs_total"),
+        runs + 1.0,
+        "after {}",
+        capture.name
+    );
     server.kill();
     done
 }
@@ -47,7 +58,10 @@ fn contradiction(capture: &Capture, done: &Done) -> Option<String> {
     };
     (!status_allowed || !end_allowed).then(|| {
         let Capture { name, .. } = capture;
-        format!("{name}: {status} {outcome}, handled: {}; allowed: {allowed} {dispatch}", done.handled)
+        format!(
+            "{name}: {status} {outcome}, handled: {}; allowed: {allowed} {dispatch}",
+            done.handled
+        )
     })
 }
 
@@ -62,7 +76,11 @@ fn every_hostile_body_gets_an_allowed_end_and_the_server_lives_on() {
         let before = receiver.portals[0].portal.log().len();
         let done = alone(&receiver, &capture);
         contradictions.extend(contradiction(&capture, &done));
-        let number: u32 = capture.name[1..].split('_').next().and_then(|digits| digits.parse().ok()).expect("xN_");
+        let number: u32 = capture.name[1..]
+            .split('_')
+            .next()
+            .and_then(|digits| digits.parse().ok())
+            .expect("xN_");
         if (51..=73).contains(&number) && done.handled {
             // The answer went to the configured portal: the call of this event and that of the ordinary one after it.
             let calls = receiver.portals[0].portal.log().len() - before;
@@ -98,8 +116,12 @@ fn message_key(server: &Server, capture: &Capture) -> Option<String> {
     assert!(shown.status.success(), "{}: {}", capture.name, server.said());
     let event: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
     let data = &event["data"];
-    let portal = event["auth"]["domain"].to_string().replace(".ru", "").replace(".com", "");
-    (event["event"] == "ONIMBOTV2MESSAGEADD").then(|| format!("{portal} {} {}", data["bot"]["id"], data["message"]["id"]))
+    let portal = event["auth"]["domain"]
+        .to_string()
+        .replace(".ru", "")
+        .replace(".com", "");
+    (event["event"] == "ONIMBOTV2MESSAGEADD")
+        .then(|| format!("{portal} {} {}", data["bot"]["id"], data["message"]["id"]))
 }
 
 #[test]
@@ -113,13 +135,26 @@ fn a_second_pass_finds_duplicates_only() {
         let outcome = reply.outcome().expect("an outcome").to_owned();
         if let Some(key) = message_key(&server, &capture) {
             // Several files carry the same message: only the first of them is new.
-            let expected = if seen.contains_key(&key) { "duplicate" } else { "accepted" };
-            assert_eq!(outcome, expected, "{} has the key {key} of {:?}", capture.name, seen.get(&key));
+            let expected = if seen.contains_key(&key) {
+                "duplicate"
+            } else {
+                "accepted"
+            };
+            assert_eq!(
+                outcome,
+                expected,
+                "{} has the key {key} of {:?}",
+                capture.name,
+                seen.get(&key)
+            );
             seen.entry(key).or_insert_with(|| capture.name.clone());
         }
         first.push((capture, outcome));
     }
-    assert!(first.iter().any(|(_, outcome)| outcome == "duplicate"), "files that carry the same message exist");
+    assert!(
+        first.iter().any(|(_, outcome)| outcome == "duplicate"),
+        "files that carry the same message exist"
+    );
     let mut new = Vec::new();
     for (capture, outcome) in &first {
         let reply = server.post_as(&capture.content_type, &capture.body);

@@ -101,7 +101,9 @@ type Commands = Vec<(i64, bool)>;
 fn command_round(far: &Far, group: usize, acknowledged: &AtomicUsize) -> Commands {
     let mut commands = Vec::new();
     loop {
-        let said = far.wait(far.portal.say(2000, &format!("chat{}", 9000 + group), "/help")).expect("the group is there");
+        let said = far
+            .wait(far.portal.say(2000, &format!("chat{}", 9000 + group), "/help"))
+            .expect("the group is there");
         commands.push((said.message_id, said.status() == Some(200)));
         if said.status().is_none() {
             return commands;
@@ -112,32 +114,50 @@ fn command_round(far: &Far, group: usize, acknowledged: &AtomicUsize) -> Command
 }
 
 /// One round of load, with the kill in its middle. Returns what was typed in groups, and the events answered 200.
-fn round(far: &Far, server: &mut Server, senders: &mut [Sender], groups: usize, random: &mut Random) -> (Commands, usize) {
+fn round(
+    far: &Far,
+    server: &mut Server,
+    senders: &mut [Sender],
+    groups: usize,
+    random: &mut Random,
+) -> (Commands, usize) {
     let acknowledged = AtomicUsize::new(0);
     let wanted = WANTED + usize::try_from(random.below(100)).expect("small");
     let commands = thread::scope(|scope| {
         let acknowledged = &acknowledged;
-        let typing: Vec<_> =
-            (0..groups).map(|group| scope.spawn(move || command_round(far, group, acknowledged))).collect();
-        let posting: Vec<_> =
-            senders.iter_mut().map(|sender| scope.spawn(move || sender.round(far, acknowledged))).collect();
+        let typing: Vec<_> = (0..groups)
+            .map(|group| scope.spawn(move || command_round(far, group, acknowledged)))
+            .collect();
+        let posting: Vec<_> = senders
+            .iter_mut()
+            .map(|sender| scope.spawn(move || sender.round(far, acknowledged)))
+            .collect();
         let alive = || posting.iter().any(|sender| !sender.is_finished());
         while acknowledged.load(Ordering::Relaxed) < wanted && alive() {
             thread::sleep(Duration::from_millis(1));
         }
         thread::sleep(random.millis(20));
         server.kill();
-        typing.into_iter().flat_map(|commands| commands.join().expect("it does not fail")).collect()
+        typing
+            .into_iter()
+            .flat_map(|commands| commands.join().expect("it does not fail"))
+            .collect()
     });
     let acknowledged = acknowledged.into_inner();
-    assert!(acknowledged >= WANTED, "only {acknowledged} events were answered:\n{}", server.said());
+    assert!(
+        acknowledged >= WANTED,
+        "only {acknowledged} events were answered:\n{}",
+        server.said()
+    );
     (commands, acknowledged)
 }
 
 /// The texts of the calls and events in the dead letters, and the messages whose command's answer is unknown.
 fn given_up(server: &Server) -> (HashSet<String>, HashSet<i64>, usize) {
-    let letters: Vec<_> =
-        ["events", "calls", "unknown"].iter().flat_map(|queue| server.letters(queue)).collect();
+    let letters: Vec<_> = ["events", "calls", "unknown"]
+        .iter()
+        .flat_map(|queue| server.letters(queue))
+        .collect();
     let (mut texts, mut messages) = (HashSet::new(), HashSet::new());
     for letter in &letters {
         let whole = server.letter(&letter["id"]);
@@ -148,9 +168,13 @@ fn given_up(server: &Server) -> (HashSet<String>, HashSet<i64>, usize) {
                 messages.extend(call["messageId"].as_i64());
             }
             Err(_) => {
-                let text = body.split('&').find_map(|pair| pair.strip_prefix("data%5Bmessage%5D%5Btext%5D="));
+                let text = body
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix("data%5Bmessage%5D%5Btext%5D="));
                 texts.extend(text.map(str::to_owned));
-                let id = body.split('&').find_map(|pair| pair.strip_prefix("data%5Bmessage%5D%5Bid%5D="));
+                let id = body
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix("data%5Bmessage%5D%5Bid%5D="));
                 messages.extend(id.and_then(|id| id.parse::<i64>().ok()));
             }
         }
@@ -167,9 +191,15 @@ fn repeats_are_alike(log: &[LogEntry]) -> usize {
         let template = entry.template_id().expect("every send carries a templateId");
         let first = by_text.insert(text, template);
         repeats += usize::from(first.is_some());
-        assert!(first.is_none_or(|first| first == template), "{text} was sent with two templateIds");
+        assert!(
+            first.is_none_or(|first| first == template),
+            "{text} was sent with two templateIds"
+        );
         let other = by_template.insert(template, text);
-        assert!(other.is_none_or(|other| other == text), "templateId {template} came with two texts");
+        assert!(
+            other.is_none_or(|other| other == text),
+            "templateId {template} came with two texts"
+        );
     }
     repeats
 }
@@ -178,7 +208,12 @@ fn repeats_are_alike(log: &[LogEntry]) -> usize {
 fn dialog_is_whole(far: &Far, sender: &Sender, given_up: &HashSet<String>) {
     let heard = far.heard(sender.user);
     let distinct: HashSet<&String> = heard.iter().collect();
-    assert_eq!(distinct.len(), heard.len(), "user {} was answered twice: {heard:?}", sender.user);
+    assert_eq!(
+        distinct.len(),
+        heard.len(),
+        "user {} was answered twice: {heard:?}",
+        sender.user
+    );
     let in_order = heard.is_sorted_by_key(|text| text.parse::<i64>().expect("a number"));
     assert!(in_order, "user {} was answered out of order: {heard:?}", sender.user);
     for (text, acknowledged) in &sender.posted {
@@ -196,13 +231,18 @@ fn commands_are_whole(log: &[LogEntry], commands: &Commands, given_up: &HashSet<
     let mut answers: BTreeMap<i64, usize> = BTreeMap::new();
     for entry in log.iter().filter(|entry| entry.method == "imbot.v2.Command.answer") {
         if matches!(entry.decision, Decision::Executed { .. }) {
-            *answers.entry(entry.params["messageId"].as_i64().expect("a number")).or_default() += 1;
+            *answers
+                .entry(entry.params["messageId"].as_i64().expect("a number"))
+                .or_default() += 1;
         }
     }
     for (message, acknowledged) in commands {
         let count = answers.get(message).copied().unwrap_or(0);
         assert!(count <= 1, "command {message} was answered {count} times");
-        assert!(!acknowledged || count == 1 || given_up.contains(message), "command {message} is lost");
+        assert!(
+            !acknowledged || count == 1 || given_up.contains(message),
+            "command {message} is lost"
+        );
     }
 }
 
@@ -213,8 +253,12 @@ fn nothing_acknowledged_is_lost_or_answered_twice_when_the_process_is_killed() {
     let far = Far::start(100_000);
     let mut server = Server::new(&far.table());
     server.set("IMBOT_LOG", "warn");
-    far.portal.set_webhook_url(crate::server::ECHO, &format!("http://{}/webhook", server.public)).unwrap();
-    let mut senders: Vec<_> = (0..DIALOGS).map(|number| Sender::new(number, server.public, seed)).collect();
+    far.portal
+        .set_webhook_url(crate::server::ECHO, &format!("http://{}/webhook", server.public))
+        .unwrap();
+    let mut senders: Vec<_> = (0..DIALOGS)
+        .map(|number| Sender::new(number, server.public, seed))
+        .collect();
     let (mut commands, mut acknowledged, mut early) = (Vec::new(), 0, 0);
     tell(&format!("kill: seed {seed}"));
     for number in 0..ROUNDS {
@@ -242,8 +286,10 @@ fn nothing_acknowledged_is_lost_or_answered_twice_when_the_process_is_killed() {
     }
     commands_are_whole(&log, &commands, &messages);
     let duplicates: usize = senders.iter().map(|sender| sender.duplicates).sum();
-    let unseen: usize =
-        senders.iter().map(|sender| sender.posted.iter().filter(|(_, acknowledged)| !acknowledged).count()).sum();
+    let unseen: usize = senders
+        .iter()
+        .map(|sender| sender.posted.iter().filter(|(_, acknowledged)| !acknowledged).count())
+        .sum();
     tell(&format!(
         "kill: {ROUNDS} rounds and {early} kills during start; {acknowledged} events answered 200 (of them {} of {} \
          commands), {unseen} without an answer; {} requests to the portal, {repeats} repeated; {letters} dead letters; \
@@ -252,10 +298,15 @@ fn nothing_acknowledged_is_lost_or_answered_twice_when_the_process_is_killed() {
         commands.len(),
         log.len()
     ));
-    assert!(repeats > 0, "the kills met no request under way: the test did not test much");
+    assert!(
+        repeats > 0,
+        "the kills met no request under way: the test did not test much"
+    );
 }
 
 /// Figures, past the harness, which would swallow them.
 fn tell(line: &str) {
-    std::io::stderr().write_all(format!("{line}\n").as_bytes()).expect("stderr takes a line");
+    std::io::stderr()
+        .write_all(format!("{line}\n").as_bytes())
+        .expect("stderr takes a line");
 }

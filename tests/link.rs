@@ -25,7 +25,9 @@ impl Reply {
     /// The value of a header, named in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        lines
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 }
 
@@ -45,7 +47,10 @@ impl Link {
 
     /// Posts an event and asks what became of it.
     pub(crate) fn post(&mut self, content_type: &str, body: &[u8]) -> io::Result<Reply> {
-        let head = format!("content-type: {content_type}\r\nx-imbot-ask: outcome\r\ncontent-length: {}\r\n", body.len());
+        let head = format!(
+            "content-type: {content_type}\r\nx-imbot-ask: outcome\r\ncontent-length: {}\r\n",
+            body.len()
+        );
         self.send("POST /webhook", &head, body)
     }
 
@@ -59,7 +64,10 @@ impl Link {
 
     fn exchange(&mut self, line: &str, headers: &str, body: &[u8]) -> io::Result<Reply> {
         let fate = if self.keep { "keep-alive" } else { "close" };
-        let head = format!("{line} HTTP/1.1\r\nhost: {}\r\nconnection: {fate}\r\n{headers}\r\n", self.to);
+        let head = format!(
+            "{line} HTTP/1.1\r\nhost: {}\r\nconnection: {fate}\r\n{headers}\r\n",
+            self.to
+        );
         let stream = match &mut self.open {
             Some(stream) => stream,
             none => none.insert(connect(self.to)?),
@@ -92,7 +100,11 @@ fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Reply> {
         }
     }
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let mut reply = Reply { status: status.ok_or(io::ErrorKind::InvalidData)?, head, body: String::new() };
+    let mut reply = Reply {
+        status: status.ok_or(io::ErrorKind::InvalidData)?,
+        head,
+        body: String::new(),
+    };
     let length = reply.header("content-length").and_then(|text| text.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body)?;

@@ -33,7 +33,10 @@ fn portal() -> Far {
         application_token: Secret::new("MARKERappltoken"),
         scope: "imbot,im".to_owned(),
     };
-    let owner = BotSeed { owner: Owner::App(app), ..BotSeed::webhook(APP_BOT, "app", "-") };
+    let owner = BotSeed {
+        owner: Owner::App(app),
+        ..BotSeed::webhook(APP_BOT, "app", "-")
+    };
     Far::with(PortalConfig {
         on_demand: true,
         burst: 1000,
@@ -60,7 +63,10 @@ fn planted(body: Vec<u8>) -> Vec<u8> {
 }
 
 fn message(far: &Far, bot: i64, id: i64) -> Vec<u8> {
-    let body = far.portal.message_event(bot, 7, id, &format!("{TEXT} number {id}")).expect("the bot is there");
+    let body = far
+        .portal
+        .message_event(bot, 7, id, &format!("{TEXT} number {id}"))
+        .expect("the bot is there");
     let twice = String::from_utf8_lossy(&body).contains("auth%5Baccess_token%5D");
     // A second top-level token would be a conflict; the portal's own are markers already.
     if twice { body } else { planted(body) }
@@ -73,21 +79,54 @@ fn provoke(far: &Far, server: &Server) {
     let expect = |body: &[u8], status: u16, outcome: Option<&str>| {
         let reply = server.post(body);
         assert_eq!((reply.status, reply.outcome()), (status, outcome), "{reply:?}");
-        assert!(!reply.body.contains("MARKER") && !reply.head.contains("MARKER"), "{reply:?}");
+        assert!(
+            !reply.body.contains("MARKER") && !reply.head.contains("MARKER"),
+            "{reply:?}"
+        );
     };
     let ordinary = message(far, crate::server::ECHO, 10);
     expect(&ordinary, 200, Some("accepted"));
     expect(&ordinary, 200, Some("duplicate"));
     expect(&message(far, APP_BOT, 11), 200, Some("accepted"));
-    expect(&replaced(&message(far, crate::server::ECHO, 12), "customMARKERbottoken", "customMARKERforged"), 403, None);
-    expect(&replaced(&message(far, crate::server::ECHO, 777_713), "=777713", "=77771x"), 200, Some("quarantined"));
-    expect(&replaced(&message(far, APP_BOT, 777_714), "=777714", "=77771x"), 200, Some("quarantined"));
-    expect(b"event=%5BMARKERforged&auth[application_token][]=MARKERforged", 403, None);
+    expect(
+        &replaced(
+            &message(far, crate::server::ECHO, 12),
+            "customMARKERbottoken",
+            "customMARKERforged",
+        ),
+        403,
+        None,
+    );
+    expect(
+        &replaced(&message(far, crate::server::ECHO, 777_713), "=777713", "=77771x"),
+        200,
+        Some("quarantined"),
+    );
+    expect(
+        &replaced(&message(far, APP_BOT, 777_714), "=777714", "=77771x"),
+        200,
+        Some("quarantined"),
+    );
+    expect(
+        b"event=%5BMARKERforged&auth[application_token][]=MARKERforged",
+        403,
+        None,
+    );
     let json = br#"{"event":"ONIMBOTV2MESSAGEADD","auth":{"application_token":"MARKERforged""#;
     assert_eq!(server.post_as("application/json", json).status, 400);
     assert_eq!(server.post_as("text/MARKERforged", b"MARKERforged").status, 415);
-    assert_eq!(crate::link::get(server.public, "/webhook?token=MARKERargument").expect("an answer").status, 200);
-    assert_eq!(crate::link::get(server.public, "/MARKERargument").expect("an answer").status, 404);
+    assert_eq!(
+        crate::link::get(server.public, "/webhook?token=MARKERargument")
+            .expect("an answer")
+            .status,
+        200
+    );
+    assert_eq!(
+        crate::link::get(server.public, "/MARKERargument")
+            .expect("an answer")
+            .status,
+        404
+    );
     server.settled();
     far.portal.answer_error(Some(send), 400, "ACCESS_DENIED", 2);
     expect(&message(far, crate::server::ECHO, 15), 200, Some("accepted"));
@@ -127,9 +166,20 @@ fn search(places: &[(String, Vec<u8>)], markers: &[&str]) -> Vec<String> {
     places.iter().flat_map(found).collect()
 }
 
+/// Texts with what they are called.
+type Named = Vec<(String, Vec<u8>)>;
+
 /// What the commands and pages print; the bodies of letters are asked for by `show` alone.
-fn printed(server: &Server) -> (Vec<(String, Vec<u8>)>, Vec<(String, Vec<u8>)>) {
-    let page = |path: &str| (path.to_owned(), crate::link::get(server.admin, path).expect("an answer").body.into_bytes());
+fn printed(server: &Server) -> (Named, Named) {
+    let page = |path: &str| {
+        (
+            path.to_owned(),
+            crate::link::get(server.admin, path)
+                .expect("an answer")
+                .body
+                .into_bytes(),
+        )
+    };
     let command = |arguments: &[&str]| {
         let output = server.command(arguments);
         assert!(output.status.success(), "{output:?}");
@@ -144,11 +194,16 @@ fn printed(server: &Server) -> (Vec<(String, Vec<u8>)>, Vec<(String, Vec<u8>)>) 
         command(&["dead-letters", "list", "--json"]),
         command(&["health"]),
     ];
-    let letters = ["events", "calls", "unknown", "quarantine"].map(|queue| server.letters(queue)).concat();
+    let letters = ["events", "calls", "unknown", "quarantine"]
+        .map(|queue| server.letters(queue))
+        .concat();
     assert!(letters.len() >= 4, "two calls and two unusable events: {letters:?}");
     let shown = letters.iter().flat_map(|letter| {
         let id = letter["id"].to_string();
-        [command(&["dead-letters", "show", &id]), command(&["dead-letters", "show", &id, "--json"])]
+        [
+            command(&["dead-letters", "show", &id]),
+            command(&["dead-letters", "show", &id, "--json"]),
+        ]
     });
     (quiet, shown.collect())
 }
@@ -167,14 +222,22 @@ fn leaks_nothing(format: &str, level: &str) {
     let said = ("the server's output".to_owned(), server.said().into_bytes());
     assert!(contains(&said.1, "accepted"), "it logs: {}", server.said());
 
-    let mut found = search(&[quiet.clone(), shown, running, stopped.clone(), vec![said.clone()]].concat(), &MARKERS);
+    let mut found = search(
+        &[quiet.clone(), shown, running, stopped.clone(), vec![said.clone()]].concat(),
+        &MARKERS,
+    );
     found.extend(search(&quiet, &[TEXT]));
     if level == "info" {
         found.extend(search(&[said], &[TEXT]));
     }
     found.sort();
     found.dedup();
-    assert!(found.is_empty(), "{format} at {level}:\n{}\n{}", found.join("\n"), server.said());
+    assert!(
+        found.is_empty(),
+        "{format} at {level}:\n{}\n{}",
+        found.join("\n"),
+        server.said()
+    );
     // The search works: it finds the text in the store, where it belongs, and each planted marker in what was posted.
     assert!(!search(&stopped, &[TEXT]).is_empty(), "the store holds the bodies");
     posted_markers_are_found(&far, &server);
@@ -184,7 +247,11 @@ fn leaks_nothing(format: &str, level: &str) {
 fn posted_markers_are_found(far: &Far, server: &Server) {
     let control = server.folder().join("control");
     fs::create_dir(&control).expect("a folder");
-    let bodies = [message(far, crate::server::ECHO, 10), message(far, APP_BOT, 11), configuration(far).into_bytes()];
+    let bodies = [
+        message(far, crate::server::ECHO, 10),
+        message(far, APP_BOT, 11),
+        configuration(far).into_bytes(),
+    ];
     fs::write(control.join("posted"), bodies.concat()).expect("a file");
     let found = search(&files(&control), &MARKERS);
     assert!(found.len() >= 8, "{found:?}");

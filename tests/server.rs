@@ -56,9 +56,21 @@ impl Far {
             .expect("a runtime");
         let (host, member_id) = (config.host.clone(), config.member_id.clone());
         // A little below the portal's own budget: the test is not about the budget.
-        let plan = format!("{{ burst = {}, rate = {}.0 }}", config.burst.div_ceil(2), config.rate.div_ceil(2));
-        let portal = runtime.block_on(Portal::start(config)).expect("the emulated portal starts");
-        Self { runtime, portal, host, member_id, plan }
+        let plan = format!(
+            "{{ burst = {}, rate = {}.0 }}",
+            config.burst.div_ceil(2),
+            config.rate.div_ceil(2)
+        );
+        let portal = runtime
+            .block_on(Portal::start(config))
+            .expect("the emulated portal starts");
+        Self {
+            runtime,
+            portal,
+            host,
+            member_id,
+            plan,
+        }
     }
 
     /// Runs what the portal does asynchronously to its end.
@@ -82,13 +94,19 @@ impl Far {
 
     /// The body of a message to the echo bot in private.
     pub(crate) fn body(&self, user: i64, message: i64, text: &str) -> Vec<u8> {
-        self.portal.message_event(ECHO, user, message, text).expect("the echo bot is there")
+        self.portal
+            .message_event(ECHO, user, message, text)
+            .expect("the echo bot is there")
     }
 
     /// What the bot has said to this user, in order.
     pub(crate) fn heard(&self, user: i64) -> Vec<String> {
         let messages = self.portal.messages(&user.to_string());
-        messages.into_iter().filter(|message| message.bot == Some(ECHO)).map(|message| message.text).collect()
+        messages
+            .into_iter()
+            .filter(|message| message.bot == Some(ECHO))
+            .map(|message| message.text)
+            .collect()
     }
 }
 
@@ -110,7 +128,10 @@ pub(crate) struct Server {
 impl Server {
     /// Writes the configuration: addresses and store, then `rest` (sections, then portals). Starts nothing.
     pub(crate) fn new(rest: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("imbot-it-").tempdir().expect("a folder");
+        let folder = tempfile::Builder::new()
+            .prefix("imbot-it-")
+            .tempdir()
+            .expect("a folder");
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let (public, admin) = (address(), address());
         let text = format!(
@@ -160,12 +181,23 @@ impl Server {
         assert!(self.child.is_none(), "it runs already");
         let mut words = self.wrapper.iter().map(String::as_str).chain([IMBOT]);
         let mut command = bare(words.next().expect("at least the binary"));
-        command.args(words).arg("serve").arg("--config").arg(self.config()).args(&self.arguments);
+        command
+            .args(words)
+            .arg("serve")
+            .arg("--config")
+            .arg(self.config())
+            .args(&self.arguments);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-        self.listening.push(self.listen(child.stdout.take().expect("stdout is piped")));
-        self.listening.push(self.listen(child.stderr.take().expect("stderr is piped")));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        self.listening
+            .push(self.listen(child.stdout.take().expect("stdout is piped")));
+        self.listening
+            .push(self.listen(child.stderr.take().expect("stderr is piped")));
         self.child = Some(child);
     }
 
@@ -174,7 +206,9 @@ impl Server {
         thread::spawn(move || {
             let mut piece = [0; 8192];
             while let Ok(length @ 1..) = stream.read(&mut piece) {
-                said.lock().expect("no test failed here").push_str(&String::from_utf8_lossy(&piece[..length]));
+                said.lock()
+                    .expect("no test failed here")
+                    .push_str(&String::from_utf8_lossy(&piece[..length]));
             }
         })
     }
@@ -244,8 +278,12 @@ impl Server {
 
     /// The sum of a metric over its labels; `name` may end in `{label="…"` to choose some.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let page = link::get(self.admin, "/metrics").expect("the admin address answers").body;
-        let lines = page.lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
+        let page = link::get(self.admin, "/metrics")
+            .expect("the admin address answers")
+            .body;
+        let lines = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
         let of_name = lines.filter(|(rest, _)| name.contains('{') || rest.is_empty() || rest.starts_with('{'));
         of_name.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
     }
@@ -268,7 +306,12 @@ impl Server {
 
     /// Runs `imbot … --config FILE` to its end.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        bare(IMBOT).args(arguments).arg("--config").arg(self.config()).output().expect("the binary runs")
+        bare(IMBOT)
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .output()
+            .expect("the binary runs")
     }
 
     /// The dead letters of a queue, as `imbot dead-letters list --json` gives them.
@@ -308,7 +351,10 @@ pub(crate) fn bare(program: &str) -> Command {
 
 /// Sends a signal by the shell's own `kill`.
 pub(crate) fn signal(name: &str, pid: u32) {
-    let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().expect("a shell");
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -{name} {pid}")])
+        .status()
+        .expect("a shell");
     assert!(sent.success(), "kill -{name} {pid}");
 }
 

@@ -103,9 +103,18 @@ fn restarts_with_an_inherited_socket_refuse_nobody() {
             ready(&server);
         }
         stop.store(true, Ordering::Relaxed);
-        senders.into_iter().flat_map(|sender| sender.join().expect("it does not fail")).collect()
+        senders
+            .into_iter()
+            .flat_map(|sender| sender.join().expect("it does not fail"))
+            .collect()
     });
-    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), posted.into_inner(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {}:\n{}",
+        failures.len(),
+        posted.into_inner(),
+        failures.join("\n")
+    );
     server.settled();
     let answered: usize = (60..60 + SENDERS).map(|user| far.heard(user).len()).sum();
     assert_eq!(answered, usize::try_from(posted.into_inner()).unwrap());
@@ -117,9 +126,15 @@ fn a_real_server_behind_a_real_nginx_takes_captures() {
     let receiver = Receiver::start();
     let server = receiver.server();
     let public = captures("public");
-    let taken: Vec<_> = public.iter().take(30).chain(public.iter().filter(|capture| capture.name.ends_with(".json"))).collect();
-    let events: Vec<(&str, &[u8])> =
-        taken.iter().map(|capture| (capture.content_type.as_str(), capture.body.as_slice())).collect();
+    let taken: Vec<_> = public
+        .iter()
+        .take(30)
+        .chain(public.iter().filter(|capture| capture.name.ends_with(".json")))
+        .collect();
+    let events: Vec<(&str, &[u8])> = taken
+        .iter()
+        .map(|capture| (capture.content_type.as_str(), capture.body.as_slice()))
+        .collect();
     passes_events_and_keeps_their_secrets(server.public, &events);
     server.settled();
 }

@@ -20,8 +20,18 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_acknowledged_is_lost(
     let mut server = Server::new(&far.table());
     // -D leaves the server as our child and makes the tracer its grandchild.
     let trace = ["-D", "-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync"];
-    let inject = ["-e", "inject=fdatasync:error=EIO:when=40+", "-e", "inject=fsync:error=EIO:when=40+"];
-    server.wrapper = [strace.to_str().expect("a path")].into_iter().chain(trace).chain(inject).map(str::to_owned).collect();
+    let inject = [
+        "-e",
+        "inject=fdatasync:error=EIO:when=40+",
+        "-e",
+        "inject=fsync:error=EIO:when=40+",
+    ];
+    server.wrapper = [strace.to_str().expect("a path")]
+        .into_iter()
+        .chain(trace)
+        .chain(inject)
+        .map(str::to_owned)
+        .collect();
     server.start();
 
     let mut acknowledged = Vec::new();
@@ -49,6 +59,10 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_nothing_acknowledged_is_lost(
     server.settled();
     let heard = far.heard(9);
     for text in &acknowledged {
-        assert_eq!(heard.iter().filter(|heard| *heard == text).count(), 1, "{text} of {heard:?}");
+        assert_eq!(
+            heard.iter().filter(|heard| *heard == text).count(),
+            1,
+            "{text} of {heard:?}"
+        );
     }
 }
