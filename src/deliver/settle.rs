@@ -3,7 +3,7 @@
 use super::backoff;
 use super::engine::{PortalAccess, Rules};
 use crate::rest::{Class, Client, Credentials, Executed, Fault};
-use crate::store::{EXPIRED, ClaimedCall, DeadQueue, Identity, Retry, Store, StoreError, Unknown};
+use crate::store::{ClaimedCall, DeadQueue, EXPIRED, Identity, Retry, Store, StoreError, Unknown};
 use crate::telemetry;
 use crate::types::{Clock, PortalId, Timestamp};
 use std::collections::HashMap;

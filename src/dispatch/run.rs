@@ -107,9 +107,10 @@ impl Run {
     }
 
     async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static) -> Ending {
+        // Before the handler begins: what it does to the clock of a test must not move its own deadline.
+        let deadline = self.clock.now() + self.workers.timeout;
         // A task of its own: a panic or a blocked thread stays with this event.
         let mut task = tokio::spawn(handler);
-        let deadline = self.clock.now() + self.workers.timeout;
         tokio::select! {
             biased;
             ended = &mut task => match ended {

@@ -36,8 +36,8 @@ mod writer;
 pub(crate) use lock::owner;
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
-    Activity, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format, Identity,
-    Memory, NewCall, NewEvent, Retry, Settled, Unknown,
+    Activity, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format,
+    Identity, Memory, NewCall, NewEvent, Retry, Settled, Unknown,
 };
 
 use crate::types::{PortalId, Timestamp};

@@ -273,8 +273,9 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    /// Whether nothing runs and nothing can start before the clock moves or the store changes.
-    pub(crate) fn is_idle(self, generation: u64, now: Timestamp) -> bool {
-        self.running == 0 && self.looked.is_some_and(|(seen, next)| seen == generation && now < next)
+    /// Whether only `hanging` tasks run (which wait for something outside) and nothing can start before the clock moves
+    /// or the store changes.
+    pub(crate) fn is_idle(self, hanging: usize, generation: u64, now: Timestamp) -> bool {
+        self.running == hanging && self.looked.is_some_and(|(seen, next)| seen == generation && now < next)
     }
 }
