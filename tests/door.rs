@@ -22,6 +22,8 @@ pub(crate) fn client() -> reqwest::Client {
 
 /// Refused with this status and word, and not stored.
 async fn refused(stage: &mut Stage, body: impl Into<Vec<u8>>, status: u16, word: &str) {
+    // What came before may still be running, and would move between the queues.
+    stage.settle().await;
     let before = stage.totals().await;
     let answered = stage.post_form(body).await;
     assert_eq!(

@@ -16,3 +16,9 @@ pub use stage::{Answered, Letter, Stage, Totals};
 pub fn routes() -> Vec<(&'static str, &'static str)> {
     crate::http::routes()
 }
+
+/// Every word that a refusal of the webhook may hold, for the same test.
+#[must_use]
+pub fn reasons() -> Vec<&'static str> {
+    crate::http::reasons()
+}
