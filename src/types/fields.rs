@@ -2,16 +2,18 @@
 //! checks that many parameters share; knows no method.
 
 use super::refused::{Reason, Refused};
-use super::{Draft, Markup};
+use super::{Draft, Markup, is_credential};
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// An object under construction. A refusal is kept until somebody asks, so that building needs no `?`.
 ///
 /// Why not a `Result` from each setter: in a handler `?` means "try again later", and a wrong parameter stays wrong.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Fields {
     map: Map<String, Value>,
     refused: Option<Refused>,
+    dialog: Option<String>,
 }
 
 impl Fields {
@@ -83,7 +85,20 @@ impl Fields {
         } else {
             (group, "chat and a number (chat112); the method is for group chats")
         };
-        self.must(holds, path, Reason::Form(form)).with(path, text)
+        self.must(holds, path, Reason::Form(form))
+            .with(path, text)
+            .in_dialog(text)
+    }
+
+    /// Keeps the order of this dialog, without naming it to the portal.
+    pub(crate) fn in_dialog(mut self, text: &str) -> Self {
+        self.dialog = Some(text.to_owned());
+        self
+    }
+
+    /// The dialog whose order it keeps.
+    pub(crate) fn order(&self) -> Option<&str> {
+        self.dialog.as_deref()
     }
 
     /// `http://…`, `https://…`, or a path of the portal.
@@ -103,15 +118,6 @@ impl Fields {
         let holds = matches!(digits.len(), 3 | 6) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         self.must(holds, path, Reason::Form("a colour like #29619b"))
             .with(path, text)
-    }
-
-    /// Fields made elsewhere, put at `path` together with what is refused in them.
-    pub(crate) fn nest(self, path: &str, made: &Self) -> Self {
-        match &made.refused {
-            Some(refused) => self.carry(refused.clone().inside(path)),
-            None => self,
-        }
-        .with(path, made.map.clone())
     }
 
     /// Keeps a refusal made elsewhere.
@@ -152,6 +158,28 @@ impl Fields {
     }
 }
 
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields")
+            .field("map", &without_credentials(&self.map))
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A copy fit to be seen: a new bot token is among the fields of `Bot.update`.
+fn without_credentials(map: &Map<String, Value>) -> Map<String, Value> {
+    let shown = |(name, value): (&String, &Value)| {
+        let value = match value {
+            _ if is_credential(name) => "***".into(),
+            Value::Object(inner) => Value::Object(without_credentials(inner)),
+            value => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    map.iter().map(shown).collect()
+}
+
 /// Puts `value` at a dotted path; whatever stands in the way and is no object is replaced by one.
 pub(crate) fn put(map: &mut Map<String, Value>, path: &str, value: Value) {
     let Some((first, rest)) = path.split_once('.') else {
@@ -186,8 +214,18 @@ mod tests {
     #[test]
     fn the_first_refusal_is_told_with_its_path() {
         let inner = Fields::new().filled("NAME", " ").address("LINK", "ftp://x");
-        let outer = Fields::new().nest("fields.attach", &inner).id("messageId", 0);
+        let told = inner.check().unwrap_err().inside("fields.attach");
+        let outer = Fields::new().carry(told).id("messageId", 0);
         assert_eq!(outer.check().unwrap_err().field(), "fields.attach.NAME");
+    }
+
+    #[test]
+    fn a_token_is_not_seen() {
+        let fields = Fields::new()
+            .with("fields.botToken", "marker")
+            .with("fields.code", "shown");
+        let seen = format!("{fields:?}");
+        assert!(!seen.contains("marker") && seen.contains("shown"), "{seen}");
     }
 
     #[test]
