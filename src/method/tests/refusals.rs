@@ -104,56 +104,26 @@ fn tokens_have_at_most_forty_characters() {
 
 #[test]
 fn ranges_include_their_ends() {
+    let people = |limit| ChatUserList::new("chat5").limit(limit).check();
+    let range = |range| MessageGetContext::new(1).range(range).check();
+    let typing = |seconds| InputActionNotify::new("27").seconds(seconds).check();
+    let poll = |limit| EventGet::new().limit(limit).check();
+    let user_poll = |limit| UserEventGet::new().limit(limit).check();
     for (inside, outside, path) in [
-        (
-            ChatUserList::new("chat5").limit(1).check(),
-            ChatUserList::new("chat5").limit(0).check(),
-            "limit",
-        ),
-        (
-            ChatUserList::new("chat5").limit(200).check(),
-            ChatUserList::new("chat5").limit(201).check(),
-            "limit",
-        ),
-        (
-            MessageGetContext::new(1).range(1).check(),
-            MessageGetContext::new(1).range(0).check(),
-            "range",
-        ),
-        (
-            MessageGetContext::new(1).range(50).check(),
-            MessageGetContext::new(1).range(51).check(),
-            "range",
-        ),
-        (
-            InputActionNotify::new("27").seconds(1).check(),
-            InputActionNotify::new("27").seconds(0).check(),
-            "duration",
-        ),
-        (
-            InputActionNotify::new("27").seconds(600).check(),
-            InputActionNotify::new("27").seconds(601).check(),
-            "duration",
-        ),
-        (
-            EventGet::new().limit(1).check(),
-            EventGet::new().limit(0).check(),
-            "limit",
-        ),
-        (
-            EventGet::new().limit(1000).check(),
-            EventGet::new().limit(1001).check(),
-            "limit",
-        ),
+        (people(1), people(0), "limit"),
+        (people(200), people(201), "limit"),
+        (range(1), range(0), "range"),
+        (range(50), range(51), "range"),
+        (typing(1), typing(0), "duration"),
+        (typing(600), typing(601), "duration"),
+        (poll(1), poll(0), "limit"),
+        (poll(1000), poll(1001), "limit"),
+        (user_poll(1), user_poll(0), "limit"),
+        (user_poll(1000), user_poll(1001), "limit"),
         (
             EventGet::new().from(0).check(),
             EventGet::new().from(-1).check(),
             "offset",
-        ),
-        (
-            UserEventGet::new().limit(1000).check(),
-            UserEventGet::new().limit(1001).check(),
-            "limit",
         ),
         (
             BotList::new().limit(1).check(),

@@ -41,6 +41,7 @@ pub(super) fn samples() -> Vec<Sample> {
         chats(),
         people(),
         messages(),
+        edits(),
         commands(),
         around(),
         files(),
@@ -209,6 +210,12 @@ fn messages() -> Vec<Sample> {
             MessageSend::forwarding("27", [("u", 1)]),
             json!({ "dialogId": "27", "fields": { "forwardIds": { "u": 1 } } }),
         ),
+    ]
+}
+
+fn edits() -> Vec<Sample> {
+    let buttons = json!([{ "TEXT": "Open", "DISPLAY": "LINE", "LINK": "https://example.com/?a=1&b=2" }]);
+    vec![
         sample(
             MessageUpdate::new(789)
                 .text("Paid")
