@@ -158,18 +158,18 @@ impl Running {
         let _ = self.store.failed().wait_for(|failed| *failed).await;
     }
 
-    /// Returns once nothing is running and nothing is due.
-    pub(crate) async fn settled(&mut self) {
+    /// Returns once nothing but `hanging` handlers is running and nothing is due.
+    pub(crate) async fn settled(&mut self, hanging: usize) {
         loop {
             let now = self.clock.now();
             let dispatch = self
                 .dispatching
                 .borrow_and_update()
-                .is_idle(self.store.events_generation(), now);
+                .is_idle(hanging, self.store.events_generation(), now);
             let deliver = self
                 .delivering
                 .borrow_and_update()
-                .is_idle(self.store.calls_generation(), now);
+                .is_idle(0, self.store.calls_generation(), now);
             if dispatch && deliver {
                 return;
             }

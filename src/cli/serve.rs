@@ -56,6 +56,7 @@ async fn serve(app: &App, settings: &Settings, dispatching: bool) -> u8 {
         Err(error) => return refused(&error),
     };
     announce(settings, &running, dispatching);
+    tell_gaps(&running).await;
     tokio::select! {
         signal = lifecycle::stop_signal() => {
             if let Err(error) = signal {
@@ -85,6 +86,23 @@ fn refused(error: &StartError) -> u8 {
         StartError::Store(OpenError::Locked { .. }) => exit::BUSY,
         StartError::Store(_) => exit::STORE_FAILED,
         StartError::Listen(_) | StartError::Machine(_) => exit::REFUSED,
+    }
+}
+
+/// Events that an earlier run had to refuse; Bitrix24 will not send them again, so somebody should know.
+async fn tell_gaps(running: &Running) {
+    for gap in running.store.gaps().await.unwrap_or_default() {
+        let portal = running.store.portal_name(gap.portal).unwrap_or_default();
+        tracing::warn!(
+            portal,
+            reason = gap.reason,
+            count = gap.count,
+            first = gap.first.rfc3339(),
+            last = gap.last.rfc3339(),
+            "{} events of {portal} were refused ({}) and will not come again",
+            gap.count,
+            gap.reason
+        );
     }
 }
 
