@@ -193,7 +193,7 @@ mod tests {
             token: Secret::new("acc"),
         };
         let mut params = Map::new();
-        token.add_to(&mut params);
+        token.add_to("imbot.v2.Chat.get", &mut params);
         assert_eq!(Value::Object(params), json!({ "auth": "acc" }));
         assert!(!format!("{webhook:?} {token:?}").contains("code"), "no secret in Debug");
         assert!(!format!("{token:?}").contains("acc\""));
