@@ -129,7 +129,7 @@ impl Running {
             hold: settings.deliver.hold,
             repeat_unknown,
         };
-        let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, access(&portals));
+        let deliver = Deliver::new(store.clone(), clock, client, rules, access(&portals));
         let (dispatching_seen, delivering) = (dispatch.activity(), deliver.activity());
         let mut engines = JoinSet::new();
         if dispatching {

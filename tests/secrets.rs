@@ -74,16 +74,34 @@ fn message(far: &Far, bot: i64, id: i64) -> Vec<u8> {
 
 /// Everything that logs or stores: handled, refused, quarantined, repeated, dead.
 fn provoke(far: &Far, server: &Server) {
+    provoke_at_the_door(far, server);
+    server.settled();
     let send = "imbot.v2.Chat.Message.send";
+    let accepted = |body: &[u8]| expect(server, body, 200, Some("accepted"));
+    far.portal.answer_error(Some(send), 400, "ACCESS_DENIED", 2);
+    accepted(&message(far, crate::server::ECHO, 15));
+    accepted(&message(far, APP_BOT, 16));
+    server.settled();
+    far.portal.answer_error(Some(send), 500, "INTERNAL_SERVER_ERROR", 1);
+    far.portal.execute_then_reset(Some(send), 1);
+    accepted(&message(far, crate::server::ECHO, 17));
+    accepted(&message(far, APP_BOT, 18));
+    server.settled();
+}
+
+/// Posts a body, and looks at the answer for markers.
+fn expect(server: &Server, body: &[u8], status: u16, outcome: Option<&str>) {
+    let reply = server.post(body);
+    assert_eq!((reply.status, reply.outcome()), (status, outcome), "{reply:?}");
+    assert!(
+        !reply.body.contains("MARKER") && !reply.head.contains("MARKER"),
+        "{reply:?}"
+    );
+}
+
+fn provoke_at_the_door(far: &Far, server: &Server) {
     let replaced = |body: &[u8], from: &str, to: &str| String::from_utf8_lossy(body).replace(from, to).into_bytes();
-    let expect = |body: &[u8], status: u16, outcome: Option<&str>| {
-        let reply = server.post(body);
-        assert_eq!((reply.status, reply.outcome()), (status, outcome), "{reply:?}");
-        assert!(
-            !reply.body.contains("MARKER") && !reply.head.contains("MARKER"),
-            "{reply:?}"
-        );
-    };
+    let expect = |body: &[u8], status: u16, outcome: Option<&str>| expect(server, body, status, outcome);
     let ordinary = message(far, crate::server::ECHO, 10);
     expect(&ordinary, 200, Some("accepted"));
     expect(&ordinary, 200, Some("duplicate"));
@@ -127,16 +145,6 @@ fn provoke(far: &Far, server: &Server) {
             .status,
         404
     );
-    server.settled();
-    far.portal.answer_error(Some(send), 400, "ACCESS_DENIED", 2);
-    expect(&message(far, crate::server::ECHO, 15), 200, Some("accepted"));
-    expect(&message(far, APP_BOT, 16), 200, Some("accepted"));
-    server.settled();
-    far.portal.answer_error(Some(send), 500, "INTERNAL_SERVER_ERROR", 1);
-    far.portal.execute_then_reset(Some(send), 1);
-    expect(&message(far, crate::server::ECHO, 17), 200, Some("accepted"));
-    expect(&message(far, APP_BOT, 18), 200, Some("accepted"));
-    server.settled();
 }
 
 /// All files below a folder.
