@@ -65,7 +65,7 @@ async fn behind_ten_thousand_events_of_one_portal_another_waits_one_turn_a_worke
     let mut stage = Stage::builder().bot(bot).portals(2).config(&config).start().await;
     backlog(&mut stage, POSTERS).await;
     for _ in 0..WORKERS {
-        gated.told.recv().await.unwrap();
+        told(&mut gated.told).await;
     }
     let totals = balanced(&mut stage).await;
     assert_eq!((totals.pending, gated.begun.lock().unwrap().len()), (10_000, WORKERS));
@@ -74,7 +74,7 @@ async fn behind_ten_thousand_events_of_one_portal_another_waits_one_turn_a_worke
     accepted(&mut stage, late).await;
     for _ in 0..3 * WORKERS {
         gated.gate.add_permits(1);
-        gated.told.recv().await.unwrap();
+        told(&mut gated.told).await;
     }
     let begun = gated.begun.lock().unwrap().clone();
     let late = begun.iter().position(|portal| portal == "p1");

@@ -40,7 +40,7 @@ async fn a_hanging_handler_is_given_up_and_holds_its_own_dialog_for_a_minute() {
         let body = message(stage.portal(), user, id, text);
         accepted(&mut stage, body).await;
     }
-    attempts.recv().await.unwrap();
+    told(&mut attempts).await;
     stage.settle_but(1).await;
     assert_eq!(stage.heard("28"), ["elsewhere"], "another dialog goes on");
     assert_eq!(balanced(&mut stage).await.pending, 2);
@@ -74,7 +74,7 @@ async fn a_hanging_handler_is_given_up_and_holds_its_own_dialog_for_a_minute() {
             "attempt {attempt} is followed by a pause of {pause} s"
         );
         stage.clock().advance(seconds(1));
-        attempts.recv().await.unwrap();
+        told(&mut attempts).await;
         since_first_failure += pause;
     }
     stage.clock().advance(seconds(TIMEOUT));

@@ -5,6 +5,7 @@ use imbot::testing::{Letter, Stage, Totals};
 use imbot::{Bot, Ctx, MessageAdd};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The bot of most tests, at the first portal and at every other.
 pub(crate) const BOT: i64 = 101;
@@ -24,6 +25,13 @@ pub(crate) fn parrot() -> Bot {
 
 pub(crate) fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+/// What a handler tells the test. Fails instead of waiting for ever.
+pub(crate) async fn told<T>(by: &mut mpsc::UnboundedReceiver<T>) -> T {
+    let told = tokio::time::timeout(seconds(30), by.recv()).await;
+    told.expect("no handler began within half a minute")
+        .expect("the bot is there")
 }
 
 /// At any time: what was accepted has ended or waits.

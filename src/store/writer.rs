@@ -170,7 +170,9 @@ impl Writer {
                 return;
             }
             std::thread::sleep(LINGER_STEP);
-            while waiting.len() < most && let Ok(op) = self.ops.try_recv() {
+            while waiting.len() < most
+                && let Ok(op) = self.ops.try_recv()
+            {
                 waiting.push(op);
             }
         }

@@ -8,6 +8,9 @@ use crate::types::Clock;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Real time that a test waits for what needs none.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A running server, its portals, and time in the test's hand.
 pub struct Stage {
     pub(super) app: App,
@@ -163,8 +166,15 @@ impl Stage {
 
     /// Returns when only `hanging` handlers are running and nothing else can start: for handlers that wait for the
     /// test. There must be a worker to spare.
+    ///
+    /// # Panics
+    /// If that does not come within half a minute of real time: the test would hang.
     pub async fn settle_but(&mut self, hanging: usize) {
-        self.running().settled(hanging).await;
+        let settled = tokio::time::timeout(PATIENCE, self.running().settled(hanging)).await;
+        assert!(
+            settled.is_ok(),
+            "half a minute, and something still runs: does a handler wait for the test?"
+        );
     }
 
     /// Moves time on in steps of a second, letting everything settle in between.
