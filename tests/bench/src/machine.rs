@@ -5,10 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Clock ticks a second in /proc; Linux tells programs 100 whatever it uses itself.
 const TICKS: u64 = 100;
+
+/// How long to look whether the machine is quiet.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// CPU time of a process so far, user and system, all its threads.
 pub(crate) fn cpu(pid: u32) -> Result<Duration, Failed> {
@@ -54,6 +57,20 @@ pub(crate) fn busy(core: usize) -> Result<Duration, Failed> {
     // user nice system idle iowait irq softirq steal; guest time is in user already.
     let all: u64 = fields.iter().take(8).sum();
     Ok(Duration::from_millis((all - idle) * (1000 / TICKS)))
+}
+
+/// Returns when both cores have been nearly idle for half a second, or after this many seconds.
+pub(crate) fn wait_for_quiet(seconds: u64) -> Result<(), Failed> {
+    let both = || Ok::<_, Failed>(busy(Pins::SERVER)? + busy(Pins::LOAD).unwrap_or_default());
+    let begun = Instant::now();
+    while begun.elapsed().as_secs() < seconds {
+        let before = both()?;
+        std::thread::sleep(LOOK);
+        if both()?.saturating_sub(before) < LOOK / 10 {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Cores of the machine, what the data lies on.

@@ -2,7 +2,7 @@
 
 use crate::Failed;
 use crate::machine::{self, Pins};
-use crate::sample::Sample;
+use crate::sample::{DISTURBED, Sample};
 use crate::servers::{self, Server, Setup};
 use crate::stages::Stages;
 use crate::table;
@@ -34,6 +34,12 @@ pub(crate) struct Plan {
     /// Events sent at once on the whole path.
     #[arg(long, default_value_t = 20_000)]
     burst: u64,
+    /// Seconds to wait before each run for a quiet machine.
+    #[arg(long, default_value_t = 20)]
+    patience: u64,
+    /// How often a run disturbed by other programs is repeated; the least disturbed counts.
+    #[arg(long, default_value_t = 2)]
+    again: usize,
     /// Where the stores lie; default: `bench-data` in the target folder. Must be a disk, not memory.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -114,7 +120,7 @@ pub(crate) fn whole_run(plan: &Plan) -> Result<(), Failed> {
         for mode in Mode::ALL {
             let fill = (mode == Mode::Durable && round == plan.rounds).then_some(plan.pending);
             let sample = run
-                .one(mode, fill)
+                .quietest(mode, fill)
                 .map_err(|error| format!("{}: {error}", mode.name()))?;
             let (rate, cpu) = (sample.rate(), sample.cpu_per_event());
             eprintln!(
@@ -147,6 +153,22 @@ struct Run<'a> {
 impl Run<'_> {
     fn machine(&self) -> String {
         machine::describe(self.data.parent().unwrap_or(Path::new("/")))
+    }
+
+    /// Runs a disturbed one again, a few times, and takes the least disturbed.
+    fn quietest(&self, mode: Mode, fill: Option<u64>) -> Result<Sample, Failed> {
+        let mut best: Option<Sample> = None;
+        for _ in 0..=self.plan.again {
+            machine::wait_for_quiet(self.plan.patience)?;
+            let sample = self.one(mode, fill)?;
+            if best.as_ref().is_none_or(|best| sample.others() < best.others()) {
+                best = Some(sample);
+            }
+            if best.as_ref().is_some_and(|best| best.others() <= DISTURBED) {
+                break;
+            }
+        }
+        best.ok_or_else(|| "no run".into())
     }
 
     fn one(&self, mode: Mode, fill: Option<u64>) -> Result<Sample, Failed> {

@@ -97,11 +97,19 @@ impl Sample {
         [self.server_cpu, self.load_cpu, others].map(|cpu| ratio(cpu, self.seconds))
     }
 
+    /// What others took from the server's core.
+    pub(crate) fn others(&self) -> f64 {
+        self.shares()[2]
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     fn counted(&self) -> f64 {
         self.reply.as_ref().map_or(self.events, |reply| reply.events) as f64
     }
 }
+
+/// More than this of the server's core in other hands makes a run doubtful.
+pub(crate) const DISTURBED: f64 = 0.05;
 
 /// The middle, the least and the most of some runs.
 #[derive(Clone, Copy, Debug, Default)]
