@@ -75,7 +75,6 @@ pub(crate) struct Running {
     engines: JoinSet<()>,
     dispatching: watch::Receiver<Activity>,
     delivering: watch::Receiver<Activity>,
-    clock: Clock,
 }
 
 /// What a server is made from.
@@ -98,7 +97,6 @@ impl Running {
             observer,
             dispatching,
         } = plan;
-        let metrics = telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?;
         let client = Client::new().map_err(|error| StartError::Machine(error.to_string()))?;
         let doors = http::open(settings.server.listen, settings.admin.listen).map_err(StartError::Listen)?;
         let store = open_store(settings, &clock)?;
@@ -106,64 +104,49 @@ impl Running {
         let ids = store
             .register_portals(&names)
             .map_err(|error| StartError::Machine(error.to_string()))?;
-        let portals: Vec<(PortalId, &PortalSettings)> = ids.into_iter().zip(&settings.portals).collect();
+        let portals: Portals<'_> = ids.into_iter().zip(&settings.portals).collect();
         let stop = Stop::new();
 
-        let (public, admin_address) = addresses(&doors).map_err(StartError::Listen)?;
-        store
-            .set_owner_note(&admin_address.to_string())
-            .map_err(StartError::Listen)?;
-        let mut door = Door::new(
-            store.clone(),
-            gate(&store, &portals),
-            clock.clone(),
-            settings.server.max_body_bytes,
-        );
-        door.observer = observer;
-        let proxies = settings.server.trusted_proxies.clone();
-        door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
-        let admin = Admin {
-            store: store.clone(),
-            clock: clock.clone(),
-            metrics,
-            stop: stop.clone(),
-            token: admin_token(settings)?,
-            ack: ack(settings).as_str(),
-        };
+        let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
+        store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let path = settings.server.path.clone();
-        let door = open_doors(doors, path, Arc::new(door), Arc::new(admin), stop.clone())?;
+        let rooms = (
+            Arc::new(door(settings, &store, &portals, &clock, observer)),
+            Arc::new(admin_of(settings, &store, &clock, &stop)?),
+        );
+        let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
+        let max_age = settings.deliver.max_age;
         let dispatch = Dispatch::new(
             store.clone(),
             clock.clone(),
             roster(&portals, bots),
             workers(settings),
-            settings.deliver.max_age,
+            max_age,
         );
         let repeat_unknown = settings.deliver.on_unknown == OnUnknown::Repeat;
         let rules = Rules {
             hold: settings.deliver.hold,
             repeat_unknown,
         };
-        let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, access(&portals));
-        let (dispatching_seen, delivering_seen) = (dispatch.activity(), deliver.activity());
+        let deliver = Deliver::new(store.clone(), clock, client, rules, access(&portals));
+        let (dispatching_seen, delivering) = (dispatch.activity(), deliver.activity());
         let mut engines = JoinSet::new();
         if dispatching {
             engines.spawn(dispatch.work(stop.clone()));
             engines.spawn(deliver.work(stop.clone()));
         }
+        let dispatching = dispatching_seen;
         Ok(Self {
             public,
-            admin: admin_address,
+            admin,
             inherited,
             store,
             stop,
             door,
             engines,
-            dispatching: dispatching_seen,
-            delivering: delivering_seen,
-            clock,
+            dispatching,
+            delivering,
         })
     }
 
@@ -173,18 +156,19 @@ impl Running {
         let _ = self.store.failed().wait_for(|failed| *failed).await;
     }
 
-    /// Returns once nothing is running and nothing is due.
-    pub(crate) async fn settled(&mut self) {
+    /// Returns once nothing but `hanging` handlers is running and nothing is due.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn settled(&mut self, hanging: usize, clock: &Clock) {
         loop {
-            let now = self.clock.now();
+            let now = clock.now();
             let dispatch = self
                 .dispatching
                 .borrow_and_update()
-                .is_idle(self.store.events_generation(), now);
+                .is_idle(hanging, self.store.events_generation(), now);
             let deliver = self
                 .delivering
                 .borrow_and_update()
-                .is_idle(self.store.calls_generation(), now);
+                .is_idle(0, self.store.calls_generation(), now);
             if dispatch && deliver {
                 return;
             }
@@ -198,6 +182,13 @@ impl Running {
     /// Stops in two stages: what runs may end within the drain, then it is cut. The store is closed cleanly.
     pub(crate) async fn stop(mut self) {
         self.stop.soft();
+        let (handlers, calls) = (self.dispatching.borrow().running, self.delivering.borrow().running);
+        tracing::info!(
+            handlers,
+            calls,
+            "stopping: what runs may end within {} s",
+            lifecycle::DRAIN.as_secs()
+        );
         let stop = self.stop.clone();
         let deadline = tokio::spawn(async move {
             Clock::system().sleep(lifecycle::DRAIN).await;
@@ -239,11 +230,38 @@ pub(crate) fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, st
     Store::open(&settings.store.path, options)
 }
 
+/// The portals of the settings with their numbers in the store.
+type Portals<'a> = Vec<(PortalId, &'a PortalSettings)>;
+
+fn door(settings: &Settings, store: &Store, portals: &Portals<'_>, clock: &Clock, observer: Option<Observer>) -> Door {
+    let mut door = Door::new(
+        store.clone(),
+        gate(store, portals),
+        clock.clone(),
+        settings.server.max_body_bytes,
+    );
+    door.observer = observer;
+    let proxies = settings.server.trusted_proxies.clone();
+    door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
+    door
+}
+
+fn admin_of(settings: &Settings, store: &Store, clock: &Clock, stop: &Stop) -> Result<Admin, StartError> {
+    Ok(Admin {
+        store: store.clone(),
+        clock: clock.clone(),
+        metrics: telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?,
+        stop: stop.clone(),
+        token: admin_token(settings)?,
+        ack: ack(settings).as_str(),
+    })
+}
+
 fn addresses(doors: &Doors) -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((doors.public.local_addr()?, doors.admin.local_addr()?))
 }
 
-fn gate(store: &Store, portals: &[(PortalId, &PortalSettings)]) -> Gate {
+fn gate(store: &Store, portals: &Portals<'_>) -> Gate {
     let pass = |(id, portal): &(PortalId, &PortalSettings)| PortalPass {
         id: *id,
         name: portal.name.clone(),
@@ -271,7 +289,7 @@ fn identity(portal: &PortalSettings, bot: &BotSettings) -> Identity {
     }
 }
 
-fn roster(portals: &[(PortalId, &PortalSettings)], bots: &[Bot]) -> Roster {
+fn roster(portals: &Portals<'_>, bots: &[Bot]) -> Roster {
     let programs: HashMap<&str, Arc<Bot>> = bots.iter().map(|bot| (bot.name(), Arc::new(bot.clone()))).collect();
     let mut roster = Roster::new();
     for (id, portal) in portals {
@@ -306,7 +324,7 @@ fn workers(settings: &Settings) -> Workers {
     }
 }
 
-fn access(portals: &[(PortalId, &PortalSettings)]) -> Vec<(PortalId, PortalAccess)> {
+fn access(portals: &Portals<'_>) -> Vec<(PortalId, PortalAccess)> {
     let access = |portal: &PortalSettings| PortalAccess {
         name: portal.name.clone(),
         endpoint: portal.endpoint.to_string(),
@@ -354,8 +372,7 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
 fn open_doors(
     doors: Doors,
     path: String,
-    door: Arc<Door>,
-    admin: Arc<Admin>,
+    (door, admin): (Arc<Door>, Arc<Admin>),
     stop: Stop,
 ) -> Result<JoinHandle<io::Result<()>>, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -286,7 +286,8 @@ fn every_file_opens_with_its_card() {
     let files = ["src", "handlers/src", "tests"].map(sources).concat();
     let without: Vec<_> = files
         .iter()
-        .filter(|(_, code)| !code.starts_with("//! "))
+        // A file that is included into others cannot have one.
+        .filter(|(file, code)| !code.starts_with("//! ") && !file.ends_with("fuzz/check.rs"))
         .map(|(file, _)| file)
         .collect();
     assert!(without.is_empty(), "no //! at the top of {without:?}");

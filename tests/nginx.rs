@@ -201,7 +201,7 @@ fn rendered(folder: &Path, upstream: SocketAddr, tls: u16, plain: u16) -> String
 }
 
 /// The values of all `…token` fields of a form or JSON body.
-fn tokens(body: &str) -> Vec<String> {
+pub(crate) fn tokens(body: &str) -> Vec<String> {
     let decoded = body.replace("%5B", "[").replace("%5D", "]");
     let form = decoded
         .split('&')

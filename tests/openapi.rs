@@ -31,6 +31,19 @@ fn the_description_and_the_router_name_the_same_routes() {
 }
 
 #[test]
+fn the_description_and_the_door_name_the_same_reasons() {
+    let described = &description()["components"]["schemas"]["Reason"]["enum"];
+    let described: BTreeSet<_> = described
+        .as_sequence()
+        .expect("a list of reasons")
+        .iter()
+        .map(|reason| reason.as_str().expect("a word").to_owned())
+        .collect();
+    let given: BTreeSet<_> = imbot::testing::reasons().into_iter().map(str::to_owned).collect();
+    assert_eq!(described, given);
+}
+
+#[test]
 fn every_reference_leads_somewhere() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {

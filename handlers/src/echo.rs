@@ -18,3 +18,19 @@ async fn echo(ctx: Ctx, heard: MessageAdd) -> Outcome {
 async fn help(ctx: Ctx, _asked: CommandAdd) -> Outcome {
     ctx.answer("I repeat what you write.")
 }
+
+#[cfg(test)]
+mod tests {
+    use imbot::testing::Stage;
+
+    #[tokio::test]
+    async fn it_repeats_and_explains_itself() {
+        let mut stage = Stage::builder().bot(super::bot()).start().await;
+        stage.says(27, "101", "Hello").await;
+        stage.says(27, "101", " ").await;
+        stage.says(27, "101", "/help").await;
+        let heard = ["Hello", "I can only repeat words.", "I repeat what you write."];
+        assert_eq!(stage.heard("27"), heard);
+        stage.stop().await;
+    }
+}

@@ -71,3 +71,40 @@ async fn heard(ctx: Ctx, heard: MessageAdd) -> Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use imbot::testing::Stage;
+
+    #[tokio::test]
+    async fn a_ticket_takes_two_steps_and_survives_a_restart() {
+        let mut stage = Stage::builder().bot(super::bot()).start().await;
+        stage.joins(27, 101, "101").await;
+        stage.presses(27, "27", "Open a ticket").await;
+        stage.says(27, "101", "Printer").await;
+        stage.restart().await;
+        stage.says(27, "101", " ").await;
+        stage.says(27, "101", "It [b]burns").await;
+        let heard = [
+            "Hello! I take your tickets.",
+            "What is it about?",
+            "Please describe it.",
+            "Please write a few words.",
+            "[b]Your ticket[/b]\nPrinter\nIt [\u{200B}b]burns",
+        ];
+        assert_eq!(stage.heard("27"), heard);
+        stage.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_ticket_can_be_begun_with_its_subject_and_cancelled() {
+        let mut stage = Stage::builder().bot(super::bot()).start().await;
+        for text in ["/ticket Printer", "/cancel", "It burns", "/help"] {
+            stage.says(27, "101", text).await;
+        }
+        let help = "Write /ticket to open a ticket: I ask for a subject and a description. /cancel forgets it.";
+        let heard = ["Please describe it.", "Forgotten.", "What can I do for you?", help];
+        assert_eq!(stage.heard("27"), heard);
+        stage.stop().await;
+    }
+}

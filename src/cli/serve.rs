@@ -56,12 +56,12 @@ async fn serve(app: &App, settings: &Settings, dispatching: bool) -> u8 {
         Err(error) => return refused(&error),
     };
     announce(settings, &running, dispatching);
+    tell_gaps(&running).await;
     tokio::select! {
         signal = lifecycle::stop_signal() => {
             if let Err(error) = signal {
                 complain(&format!("cannot listen for signals: {error}"));
             }
-            tracing::info!("stopping: running handlers may end within {} s", lifecycle::DRAIN.as_secs());
             let cut = running.cut();
             tokio::spawn(async move {
                 if lifecycle::stop_signal().await.is_ok() {
@@ -88,6 +88,23 @@ fn refused(error: &StartError) -> u8 {
     }
 }
 
+/// Events that an earlier run had to refuse; Bitrix24 will not send them again, so somebody should know.
+async fn tell_gaps(running: &Running) {
+    for gap in running.store.gaps().await.unwrap_or_default() {
+        let portal = running.store.portal_name(gap.portal).unwrap_or_default();
+        tracing::warn!(
+            portal,
+            reason = gap.reason,
+            count = gap.count,
+            first = gap.first.rfc3339(),
+            last = gap.last.rfc3339(),
+            "{} events of {portal} were refused ({}) and will not come again",
+            gap.count,
+            gap.reason
+        );
+    }
+}
+
 fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     let how = if running.inherited { " (inherited socket)" } else { "" };
     tracing::info!(
@@ -97,6 +114,13 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
         running.admin
     );
     for portal in &settings.portals {
+        if portal.allow_insecure {
+            tracing::warn!(
+                portal = portal.name,
+                "portal {}: http and private addresses are allowed",
+                portal.name
+            );
+        }
         for bot in &portal.bots {
             let url = bot.event_url.as_deref().unwrap_or("not configured");
             tracing::info!(
@@ -113,12 +137,14 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     }
     match settings.server.ack {
         Ack::Durable => {
-            tracing::info!("ack = durable: 200 means the event is on disk; a crash or power cut loses none")
+            tracing::info!("ack = durable: 200 means on disk; a crash or a power cut loses no event");
         }
         Ack::Written => {
-            tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events")
+            tracing::warn!("ack = written: a power cut or a crash of the machine may lose acknowledged events");
         }
-        Ack::Memory => tracing::warn!("ack = memory: any crash may lose acknowledged events"),
+        Ack::Memory => {
+            tracing::warn!("ack = memory: any crash may lose acknowledged events");
+        }
     }
     if !dispatching {
         tracing::warn!("--accept-only: events are stored, no handler runs, nothing is sent");

@@ -3,7 +3,7 @@
 use super::backoff;
 use super::engine::{PortalAccess, Rules};
 use crate::rest::{Class, Client, Credentials, Executed, Fault};
-use crate::store::{ClaimedCall, DeadQueue, Identity, Retry, Store, StoreError, Unknown};
+use crate::store::{ClaimedCall, DeadQueue, EXPIRED, Identity, Retry, Store, StoreError, Unknown};
 use crate::telemetry;
 use crate::types::{Clock, PortalId, Timestamp};
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ impl Sender {
     ) -> Result<Option<Class>, StoreError> {
         let now = self.clock.now();
         if now >= claimed.call.expires {
-            self.bury(&claimed, DeadQueue::Calls, "expired", "not sent within deliver.max_age")
+            self.bury(&claimed, DeadQueue::Calls, EXPIRED, "not sent within deliver.max_age")
                 .await?;
             return Ok(None);
         }

@@ -45,6 +45,10 @@ impl Run {
     /// Brings one event to its end or its next try.
     pub(super) async fn event(&self, claimed: ClaimedEvent, served: Option<&Served>) -> Result<(), StoreError> {
         let Some(served) = served else {
+            if claimed.bot == 0 {
+                // An event of the portal itself (application events): kept out of the way, nobody's to answer.
+                return self.ignore(&claimed).await;
+            }
             let detail = "the configuration no longer names this bot; put it back and retry";
             return self.bury(&claimed, "unknown_bot", detail).await;
         };
@@ -103,9 +107,10 @@ impl Run {
     }
 
     async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static) -> Ending {
+        // Before the handler begins: what it does to the clock of a test must not move its own deadline.
+        let deadline = self.clock.now() + self.workers.timeout;
         // A task of its own: a panic or a blocked thread stays with this event.
         let mut task = tokio::spawn(handler);
-        let deadline = self.clock.now() + self.workers.timeout;
         tokio::select! {
             biased;
             ended = &mut task => match ended {
@@ -147,11 +152,12 @@ impl Run {
     fn plan(&self, claimed: &ClaimedEvent, served: &Served, step: u32, queued: Queued) -> NewCall {
         let Queued {
             method,
+            address,
             repeat,
             dialog,
             mut params,
         } = queued;
-        params.entry("botId").or_insert_with(|| json!(claimed.bot));
+        address.put_bot(&mut params, claimed.bot);
         let template = (repeat == Repeat::ByTemplate).then(|| TemplateId::derive(&self.salt, &claimed.origin, step));
         if let (Some(template), Some(fields)) = (&template, params.get_mut("fields").and_then(|f| f.as_object_mut())) {
             fields.insert("templateId".to_owned(), json!(template.as_str()));

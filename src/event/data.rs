@@ -11,10 +11,6 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is decoded once and moved into its handler, never kept in bulk"
-)]
 pub enum Data {
     /// A message for the bot.
     MessageAdd(MessageAdd),

@@ -1,16 +1,15 @@
-//! A tree into an event: names of fields, their aliases and what each becomes. Reads only through `wire`'s scalars.
+//! A tree into an event: which parts each event has. The parts themselves are read in `read`.
 
 use super::Event;
 use super::data::{
-    BotDelete, Command, CommandAdd, ContextGet, Data, JoinChat, MessageAdd, MessageDelete, MessageUpdate,
-    ReactionChange,
+    BotDelete, CommandAdd, ContextGet, Data, JoinChat, MessageAdd, MessageDelete, MessageUpdate, ReactionChange,
 };
-use super::entities::{Auth, BotRef, Chat, Forward, Message, User};
+use super::entities::{BotRef, Chat, Message, User};
 use super::free::FreeForm;
 use super::name::Known;
 use super::other::Other;
-use super::required::{Envelope, Unusable, Usable, message, message_chat};
-use crate::types::Secret;
+use super::read::{self, Fields};
+use super::required::{Envelope, Unusable, Usable, message};
 use crate::wire::{Node, Tree};
 
 impl Event {
@@ -52,270 +51,114 @@ pub(super) fn data(envelope: &Envelope<'_, '_>) -> Result<Data, Unusable> {
     })
 }
 
+/// The data of an event that has types; `usable` has seen that what is required is there.
 fn typed(known: Known, bot: i64, data: Node<'_, '_>) -> Data {
     let fields = Fields(Some(data));
-    let bot = BotRef {
-        id: bot,
-        code: fields.below("bot").text("code"),
-        auth: fields.below("bot").auth("auth"),
+    let parts = Parts {
+        bot: read::bot(bot, fields.below("bot")),
+        message: message(data).map(read::message),
+        chat: data.get("chat").filter(|chat| chat.is_container()).map(read::chat),
+        user: data.get("user").and_then(read::user),
+        language: fields.text("language"),
     };
-    let language = fields.text("language");
-    let chat = data.get("chat").filter(|chat| chat.is_container()).map(read_chat);
-    let user = data.get("user").and_then(read_user);
-    let message = message(data).map(read_message);
     match known {
-        Known::MessageAdd => Data::MessageAdd(MessageAdd {
-            bot,
-            message: message.unwrap_or_default(),
-            chat,
-            user,
-            language,
-        }),
-        Known::MessageUpdate => Data::MessageUpdate(MessageUpdate {
-            bot,
-            message: message.unwrap_or_default(),
-            chat,
-            user,
-            language,
-        }),
-        Known::MessageDelete => Data::MessageDelete(MessageDelete {
-            bot,
+        Known::MessageAdd => parts.message_add(),
+        Known::MessageUpdate => parts.message_update(),
+        Known::MessageDelete => parts.message_delete(fields),
+        Known::JoinChat => parts.join_chat(fields),
+        Known::BotDelete => Data::BotDelete(BotDelete { bot: parts.bot }),
+        Known::ContextGet => parts.context_get(fields),
+        Known::CommandAdd => parts.command_add(fields),
+        Known::ReactionChange => parts.reaction_change(fields),
+    }
+}
+
+/// What most events have in common.
+struct Parts {
+    bot: BotRef,
+    message: Option<Message>,
+    chat: Option<Chat>,
+    user: Option<User>,
+    language: String,
+}
+
+impl Parts {
+    fn message_add(self) -> Data {
+        Data::MessageAdd(MessageAdd {
+            bot: self.bot,
+            message: self.message.unwrap_or_default(),
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
+        })
+    }
+
+    fn message_update(self) -> Data {
+        Data::MessageUpdate(MessageUpdate {
+            bot: self.bot,
+            message: self.message.unwrap_or_default(),
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
+        })
+    }
+
+    fn message_delete(self, fields: Fields<'_, '_>) -> Data {
+        Data::MessageDelete(MessageDelete {
+            bot: self.bot,
             message_id: fields.int("messageId").unwrap_or_default(),
-            chat,
-            user,
-            language,
-        }),
-        Known::JoinChat => Data::JoinChat(JoinChat {
-            bot,
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
+        })
+    }
+
+    fn join_chat(self, fields: Fields<'_, '_>) -> Data {
+        Data::JoinChat(JoinChat {
+            bot: self.bot,
             dialog_id: fields
                 .option("dialogId")
                 .unwrap_or_else(|| fields.below("chat").text("dialogId")),
-            chat,
-            user,
-            language,
-        }),
-        Known::BotDelete => Data::BotDelete(BotDelete { bot }),
-        Known::ContextGet => Data::ContextGet(ContextGet {
-            bot,
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
+        })
+    }
+
+    fn context_get(self, fields: Fields<'_, '_>) -> Data {
+        Data::ContextGet(ContextGet {
+            bot: self.bot,
             dialog_id: fields.text("dialogId"),
             context: fields
                 .get("context")
                 .map(|context| FreeForm::from(context.to_json()))
                 .unwrap_or_default(),
-            chat,
-            user: user.unwrap_or_default(),
-            language,
-        }),
-        Known::CommandAdd => Data::CommandAdd(CommandAdd {
-            bot,
-            command: read_command(fields.below("command")),
-            message,
-            chat,
-            user,
-            language,
-        }),
-        Known::ReactionChange => Data::ReactionChange(ReactionChange {
-            bot,
+            chat: self.chat,
+            user: self.user.unwrap_or_default(),
+            language: self.language,
+        })
+    }
+
+    fn command_add(self, fields: Fields<'_, '_>) -> Data {
+        Data::CommandAdd(CommandAdd {
+            bot: self.bot,
+            command: read::command(fields.below("command")),
+            message: self.message,
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
+        })
+    }
+
+    fn reaction_change(self, fields: Fields<'_, '_>) -> Data {
+        Data::ReactionChange(ReactionChange {
+            bot: self.bot,
             reaction: fields.text("reaction"),
             action: fields.text("action"),
-            message,
-            chat,
-            user,
-            language,
-        }),
-    }
-}
-
-fn read_command(fields: Fields<'_, '_>) -> Command {
-    Command {
-        id: fields.int("id").unwrap_or_default(),
-        command: fields.text("command"),
-        params: fields.text("params"),
-        context: fields.text("context"),
-    }
-}
-
-fn read_message(node: Node<'_, '_>) -> Message {
-    let fields = Fields(Some(node));
-    let params = fields.below("params");
-    Message {
-        id: fields.int("id").unwrap_or_default(),
-        chat_id: message_chat(node),
-        author_id: fields.int("authorId").or_else(|| fields.int("author_id")),
-        date: fields.option("date"),
-        text: fields.text("text"),
-        is_system: fields.is("isSystem"),
-        uuid: fields.option("uuid"),
-        forward: node
-            .get("forward")
-            .filter(|forward| !forward.is_empty())
-            .map(read_forward),
-        viewed_by_others: fields.is("viewedByOthers"),
-        replaces: fields.get("replaces").map_or_else(Vec::new, |list| {
-            list.items()
-                .into_iter()
-                .map(|item| FreeForm::from(item.to_json()))
-                .collect()
-        }),
-        file_ids: file_ids(params),
-        reply_id: params
-            .int("REPLY_ID")
-            .or_else(|| params.int("replyId"))
-            .filter(|id| *id > 0),
-        params: fields.map("params"),
-    }
-}
-
-/// `FILE_ID`, a list or one number; some portals send `files[..][id]` instead.
-fn file_ids(params: Fields<'_, '_>) -> Vec<i64> {
-    let mut ids = params.get("FILE_ID").map_or_else(Vec::new, Node::ints);
-    if ids.is_empty() {
-        let files = params.get("files").map_or_else(Vec::new, Node::items);
-        ids = files.into_iter().filter_map(|file| file.get("id")?.int()).collect();
-    }
-    ids.retain(|id| *id > 0);
-    ids
-}
-
-fn read_forward(node: Node<'_, '_>) -> Forward {
-    let fields = Fields(Some(node));
-    Forward {
-        id: fields.text("id"),
-        user_id: fields.int("userId"),
-        chat_id: fields.int("chatId"),
-        chat_title: fields.option("chatTitle"),
-        chat_type: fields.text("chatType"),
-        date: fields.option("date"),
-    }
-}
-
-fn read_chat(node: Node<'_, '_>) -> Chat {
-    let fields = Fields(Some(node));
-    Chat {
-        id: fields.int("id"),
-        dialog_id: fields.text("dialogId"),
-        name: fields.text("name"),
-        kind: fields.text("type"),
-        message_type: fields.text("messageType"),
-        owner: fields.int("owner"),
-        color: fields.option("color"),
-        avatar: fields.text("avatar"),
-        description: fields.text("description"),
-        extranet: fields.is("extranet"),
-        contains_collaber: fields.is("containsCollaber"),
-        entity_type: fields.text("entityType"),
-        entity_id: fields.text("entityId"),
-        entity_data1: fields.text("entityData1"),
-        entity_data2: fields.text("entityData2"),
-        entity_data3: fields.text("entityData3"),
-        entity_link: fields.map("entityLink"),
-        disk_folder_id: fields.int("diskFolderId"),
-        permissions: fields.map("permissions"),
-        parent_chat_id: fields.int("parentChatId"),
-        parent_message_id: fields.int("parentMessageId"),
-        is_new: fields.is("isNew"),
-        text_field_enabled: fields.flag("textFieldEnabled"),
-        background_id: fields.option("backgroundId"),
-        has_manage_capability: fields.flag("hasManageCapability"),
-    }
-}
-
-/// A user without a number is nobody.
-fn read_user(node: Node<'_, '_>) -> Option<User> {
-    let fields = Fields(Some(node));
-    let or_false = |name: &str| fields.get(name).and_then(Node::or_false);
-    Some(User {
-        id: fields.int("id")?,
-        active: fields.flag("active"),
-        name: fields.text("name"),
-        first_name: fields.text("firstName"),
-        last_name: fields.text("lastName"),
-        work_position: fields.text("workPosition"),
-        color: fields.text("color"),
-        avatar: fields.text("avatar"),
-        gender: fields.text("gender"),
-        birthday: fields.text("birthday"),
-        extranet: fields.is("extranet"),
-        bot: fields.is("bot"),
-        connector: fields.is("connector"),
-        external_auth_id: fields.text("externalAuthId"),
-        status: fields.text("status"),
-        idle: or_false("idle"),
-        last_activity_date: or_false("lastActivityDate"),
-        mobile_last_date: or_false("mobileLastDate"),
-        desktop_last_date: or_false("desktopLastDate"),
-        absent: or_false("absent"),
-        departments: fields.get("departments").map_or_else(Vec::new, Node::ints),
-        phones: fields.get("phones").and_then(Node::text_map),
-        kind: fields.text("type"),
-        website: fields.text("website"),
-        email: fields.text("email"),
-        internal_account: fields.flag("internalAccount"),
-        intranet_user: fields.flag("intranetUser"),
-    })
-}
-
-/// The fields of an object that may not be there: then each of them is what its absence means.
-#[derive(Clone, Copy)]
-struct Fields<'t, 'a>(Option<Node<'t, 'a>>);
-
-impl<'t, 'a> Fields<'t, 'a> {
-    fn get(self, name: &str) -> Option<Node<'t, 'a>> {
-        self.0?.get(name)
-    }
-
-    fn below(self, name: &str) -> Self {
-        Self(self.get(name))
-    }
-
-    fn text(self, name: &str) -> String {
-        self.get(name).and_then(Node::text).unwrap_or_default().into_owned()
-    }
-
-    fn option(self, name: &str) -> Option<String> {
-        self.get(name)?.text_or_none()
-    }
-
-    fn secret(self, name: &str) -> Option<Secret> {
-        self.option(name).map(Secret::new)
-    }
-
-    fn int(self, name: &str) -> Option<i64> {
-        self.get(name)?.int()
-    }
-
-    fn flag(self, name: &str) -> Option<bool> {
-        self.get(name)?.flag()
-    }
-
-    fn is(self, name: &str) -> bool {
-        self.flag(name).unwrap_or_default()
-    }
-
-    /// Always an object: PHP writes an empty one as a list.
-    fn map(self, name: &str) -> FreeForm {
-        self.get(name)
-            .map(|map| serde_json::Value::Object(map.to_json_map()))
-            .map(FreeForm::from)
-            .unwrap_or_default()
-    }
-
-    fn auth(self, name: &str) -> Option<Auth> {
-        let fields = Self(Some(self.get(name).filter(|auth| !auth.is_empty())?));
-        Some(Auth {
-            access_token: fields.secret("access_token"),
-            refresh_token: fields.secret("refresh_token"),
-            expires: fields.int("expires"),
-            expires_in: fields.int("expires_in"),
-            scope: fields.get("scope").map_or_else(Vec::new, Node::string_list),
-            domain: fields.option("domain"),
-            server_endpoint: fields.option("server_endpoint"),
-            client_endpoint: fields.option("client_endpoint"),
-            status: fields.option("status"),
-            member_id: fields.option("member_id"),
-            user_id: fields.int("user_id"),
-            client_id: fields.option("client_id"),
-            application_token: fields.secret("application_token"),
+            message: self.message,
+            chat: self.chat,
+            user: self.user,
+            language: self.language,
         })
     }
 }

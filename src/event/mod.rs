@@ -12,6 +12,7 @@ mod key;
 mod label;
 mod name;
 mod other;
+mod read;
 mod required;
 
 pub use data::{
@@ -89,5 +90,7 @@ impl Event {
 
 #[cfg(test)]
 mod captures;
+#[cfg(test)]
+mod mutations;
 #[cfg(test)]
 mod tests;

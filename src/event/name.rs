@@ -99,7 +99,41 @@ impl Known {
     }
 }
 
-/// A name as it is kept for people: at most 64 bytes, whole characters.
-pub(super) fn shown(name: &str) -> &str {
-    &name[..name.floor_char_boundary(64)]
+/// A name as it is kept for people: at most 64 bytes, whole characters, nothing that moves a terminal's cursor.
+pub(super) fn shown(name: &str) -> String {
+    let mut shown = String::with_capacity(name.len().min(64));
+    for letter in name.chars() {
+        if shown.len() + letter.len_utf8() > 64 {
+            break;
+        }
+        shown.push(if letter.is_control() { '?' } else { letter });
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_name_is_short_whole_and_harmless() {
+        assert_eq!(shown("ONIMBOTV2DELETE"), "ONIMBOTV2DELETE");
+        assert_eq!(shown("A\u{1b}[2J\n"), "A?[2J?");
+        assert_eq!(shown(&"ы".repeat(40)).len(), 64);
+        assert_eq!(shown(&format!("x{}", "ы".repeat(40))).len(), 63);
+    }
+
+    #[test]
+    fn families_are_told_by_name() {
+        for (name, kind) in [
+            ("ONIMBOTV2MESSAGEADD", Kind::ImbotV2),
+            ("ONIMBOTV2TOMORROW", Kind::ImbotV2),
+            ("ONIMCOMMANDADD", Kind::ImbotV1),
+            ("ONIMBOTTOMORROW", Kind::Other),
+            ("ONAPPPAYMENT", Kind::App),
+            ("ONCRMLEADADD", Kind::Other),
+        ] {
+            assert_eq!(Kind::of(name), kind, "{name}");
+        }
+    }
 }

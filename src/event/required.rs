@@ -52,7 +52,7 @@ impl<'t, 'a> Envelope<'t, 'a> {
     }
 
     pub(super) fn name(&self) -> String {
-        shown(&self.full_name).to_owned()
+        shown(&self.full_name)
     }
 
     /// What the event is handled as.

@@ -1,6 +1,7 @@
 //! The admin address: probes, metrics and what operator commands ask of a running server. Loopback by default; the
 //! `/api/v1` part wants the admin token. Never changes an event.
 
+use super::shell::shell;
 use crate::lifecycle::Stop;
 use crate::store::{Counts, DeadLetter, DeadQueue, Format, Store};
 use crate::telemetry::{self, Levels};
@@ -46,12 +47,13 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/dead-letters", get(dead_letters))
         .route("/api/v1/dead-letters/{id}", get(dead_letter))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), authorised));
-    Router::new()
+    let router = Router::new()
         .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .merge(api)
-        .with_state(admin)
+        .with_state(admin);
+    shell(router)
 }
 
 async fn authorised(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
@@ -173,13 +175,13 @@ pub(crate) fn summary(letter: &DeadLetter, store: &Store) -> Value {
         "detail": letter.detail,
         "attempts": letter.attempts,
         "origin": letter.origin,
+        "received": letter.received.rfc3339(),
     })
 }
 
 /// A letter with its body: the event as it came (credentials cut), or the call's parameters.
 pub(crate) fn whole(letter: &DeadLetter, store: &Store) -> Value {
     let mut value = summary(letter, store);
-    value["received"] = json!(letter.received.rfc3339());
     value["format"] = json!(match letter.format {
         Format::Form => "form",
         Format::Json => "json",

@@ -6,12 +6,15 @@ mod gate;
 mod listener;
 mod rejection;
 mod server;
+mod shell;
 mod verified;
 mod webhook;
 
 pub(crate) use admin::{Admin, admin_router, queue_named, summary, whole};
 pub(crate) use gate::{BotPass, Gate, PortalPass};
 pub(crate) use listener::{Doors, open};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use rejection::reasons;
 pub(crate) use server::serve;
 pub(crate) use verified::{Door, Observer, Seen};
 pub(crate) use webhook::public_router;

@@ -66,6 +66,35 @@ impl Rejection {
     }
 }
 
+/// Every word that a refusal's body may hold, for the test that holds `openapi/imbot.yaml` to it.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn reasons() -> Vec<&'static str> {
+    use wire::Refused;
+    let read = [
+        Refused::Empty,
+        Refused::TooManyPairs,
+        Refused::TooDeep,
+        Refused::BadJson { line: 1, column: 1 },
+        Refused::NotAnObject,
+        Refused::RepeatedKey("event"),
+        Refused::ConflictingKey,
+    ];
+    let door = [
+        Rejection::TooLarge,
+        Rejection::UnsupportedMedia,
+        Rejection::BodyBroken,
+        Rejection::NoEvent,
+        Rejection::Forbidden("bad_token"),
+        Rejection::Busy,
+        Rejection::Draining,
+        Rejection::Full,
+        Rejection::StorageFailed,
+    ];
+    let read = read.iter().map(Refused::reason);
+    let others = ["method_not_allowed", "internal"];
+    read.chain(door.map(Rejection::reason)).chain(others).collect()
+}
+
 impl From<wire::Refused> for Rejection {
     fn from(refused: wire::Refused) -> Self {
         Self::Malformed(refused.reason())

@@ -10,14 +10,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Who is at the other end of the connection: a request's extension.
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +41,15 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
-    let graceful = GracefulShutdown::new();
+    let open = TaskTracker::new();
     loop {
         tokio::select! {
             biased;
             () = stop.softened() => break,
             (accepted, permit) = accept(&listener, &permits) => match accepted {
-                Ok((stream, peer)) => connection(stream, peer, permit, &router, &graceful),
+                Ok((stream, peer)) => {
+                    open.spawn(connection(stream, peer, permit, router.clone(), stop.clone()));
+                }
                 Err(error) => {
                     // Out of file descriptors, mostly: a pause lets others close.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -55,7 +59,8 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    open.close();
+    if tokio::time::timeout(DRAIN, open.wait()).await.is_err() {
         tracing::warn!(
             "connections were still open {} s after the stop and were cut",
             DRAIN.as_secs()
@@ -73,17 +78,22 @@ async fn accept(
     (listener.accept().await, permit)
 }
 
-fn connection(
+/// Serves one connection. After the stop it ends with the answer to its first request, or to the one under way: a
+/// sender whose connection was accepted just before the stop posts its event once, and must not find it closed.
+async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     permit: Option<OwnedSemaphorePermit>,
-    router: &Router,
-    graceful: &GracefulShutdown,
+    router: Router,
+    stop: Stop,
 ) {
     // Answers are one small packet: waiting to fill it only adds delay.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router.clone());
+    let service = TowerToHyperService::new(router);
+    let begun = CancellationToken::new();
+    let first = begun.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        first.cancel();
         request.extensions_mut().insert(Peer(peer.ip()));
         service.call(request)
     });
@@ -93,12 +103,21 @@ fn connection(
         .max_buf_size(BUFFER)
         .keep_alive(true)
         .serve_connection(TokioIo::new(stream), service);
-    let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        // A broken connection is the other side's affair; its request, if any, has been logged.
-        let _ = watched.await;
-        drop(permit);
-    });
+    let mut connection = pin!(connection);
+    let last_request = async {
+        stop.softened().await;
+        // hyper would close a connection that has sent nothing yet. Its header deadline ends those that never do.
+        begun.cancelled().await;
+    };
+    // A broken connection is the other side's affair; its request, if any, has been logged.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = last_request => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+    drop(permit);
 }
 
 #[expect(
@@ -107,4 +126,39 @@ fn connection(
 )]
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    async fn ask(mut stream: TcpStream) -> String {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_connection_accepted_before_the_stop_is_answered_after_it() {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Stop::new();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let serving = tokio::spawn(serve(listener, router, stop.clone()));
+        let early = TcpStream::connect(address).await.unwrap();
+        // Connections are accepted in their order: once this one is answered, the one before it is accepted.
+        let later = TcpStream::connect(address).await.unwrap();
+        assert_eq!(ask(later).await, "HTTP/1.1 200");
+        stop.soft();
+        // The listener is closed once the stop has been seen.
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(early).await, "HTTP/1.1 200");
+        serving.await.unwrap().unwrap();
+    }
 }

@@ -123,28 +123,17 @@ fn sender(head: &Parts, door: &Door) -> Option<IpAddr> {
     Some(sender)
 }
 
-/// Form and JSON are read; a missing type is taken for a form, as the first byte tells JSON anyway.
+/// Whether the headers say JSON; a compressed body, or one that is neither form nor JSON, is not read at all.
 fn is_json(headers: &HeaderMap) -> Result<bool, Rejection> {
     let compressed = headers
         .get(header::CONTENT_ENCODING)
         .is_some_and(|encoding| encoding != "identity");
     let kind = headers
         .get(header::CONTENT_TYPE)
-        .map_or(Ok("application/x-www-form-urlencoded"), |value| value.to_str());
-    let media = kind
-        .ok()
-        .and_then(|kind| kind.split(';').next())
-        .map(str::trim)
-        .unwrap_or_default();
-    if compressed {
-        Err(Rejection::UnsupportedMedia)
-    } else if media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        Ok(false)
-    } else if media.eq_ignore_ascii_case("application/json") {
-        Ok(true)
-    } else {
-        Err(Rejection::UnsupportedMedia)
-    }
+        .map(|value| value.to_str().unwrap_or("unreadable"));
+    wire::json_by_content_type(kind)
+        .filter(|_| !compressed)
+        .ok_or(Rejection::UnsupportedMedia)
 }
 
 /// Reads the body within its limits of size and time; the permit bounds what all requests hold together.

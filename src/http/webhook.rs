@@ -1,23 +1,28 @@
 //! `POST {path}`: a verified event is put on disk, then answered 200. Nothing else happens before the answer.
 
+use super::gate::PortalPass;
 use super::rejection::Rejection;
+use super::shell::shell;
 use super::verified::{Door, Seen, Verified};
 use crate::store::{Enqueued, StoreError};
-use crate::telemetry;
+use crate::telemetry::{self, Stopwatch};
+use crate::types::Timestamp;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 /// The public address: the webhook's path and nothing else.
 pub(crate) fn public_router(path: &str, door: Arc<Door>) -> Router {
     let webhook = on(MethodFilter::POST, receive).on(MethodFilter::GET.or(MethodFilter::HEAD), alive);
-    Router::new()
+    let router = Router::new()
         .route(path, webhook.fallback(not_allowed))
         .fallback(not_found)
-        .with_state(door)
+        .with_state(door);
+    shell(router)
 }
 
 async fn alive() -> StatusCode {
@@ -41,56 +46,86 @@ async fn not_allowed() -> Response {
         .into_response()
 }
 
-/// Twenty lines that answer Bitrix24: store, count, 200.
+/// Answers Bitrix24: store, count, 200.
 async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Verified) -> Response {
-    let Verified {
-        admitted,
-        event,
-        watch,
-        sent,
-    } = verified;
-    let (received, bot, portal) = (event.received, event.bot, &admitted.portal);
-    let (name, dialog) = (event.name.clone(), event.dialog.clone());
-    if let Some(member) = &admitted.pin
-        && let Err(error) = door.store.pin_member(portal.id, member).await
-    {
-        tracing::error!(portal = portal.name, %error, "the portal's member_id could not be pinned");
+    let arrival = Arrival::of(&verified);
+    let span = tracing::info_span!(
+        "webhook",
+        portal = arrival.portal.name,
+        bot = arrival.bot,
+        dialog = arrival.dialog,
+        event = arrival.name
+    );
+    async {
+        let stored = store(&door, verified).await;
+        arrival.answer(&door, stored, &headers)
     }
-    let stored = if admitted.known_bot {
-        match tokio::time::timeout(door.ack_deadline, door.store.enqueue(event)).await {
-            Ok(stored) => stored.map(Some).map_err(rejection),
-            // It may still be stored after this; then it is handled, and a proxy's repeat is a duplicate.
-            Err(_) => Err(Rejection::Busy),
+    .instrument(span)
+    .await
+}
+
+/// Puts the event on disk. `None` = authentic, but for a bot that is not ours: not stored.
+async fn store(door: &Door, verified: Verified) -> Result<Option<Enqueued>, Rejection> {
+    let Verified { admitted, event, .. } = verified;
+    if let Some(member) = &admitted.pin
+        && let Err(error) = door.store.pin_member(admitted.portal.id, member).await
+    {
+        tracing::error!(%error, "the portal's member_id could not be pinned");
+    }
+    if !admitted.known_bot {
+        return Ok(None);
+    }
+    match tokio::time::timeout(door.ack_deadline, door.store.enqueue(event)).await {
+        Ok(stored) => stored.map(Some).map_err(rejection),
+        // It may still be stored after this; then it is handled, and a proxy's repeat is a duplicate.
+        Err(_) => Err(Rejection::Busy),
+    }
+}
+
+/// What is said of an event once the store has it.
+struct Arrival {
+    portal: Arc<PortalPass>,
+    bot: i64,
+    dialog: String,
+    name: String,
+    received: Timestamp,
+    sent: Option<i64>,
+    watch: Stopwatch,
+}
+
+impl Arrival {
+    fn of(verified: &Verified) -> Self {
+        let event = &verified.event;
+        Self {
+            portal: Arc::clone(&verified.admitted.portal),
+            bot: event.bot,
+            dialog: event.dialog.clone(),
+            name: event.name.clone(),
+            received: event.received,
+            sent: verified.sent,
+            watch: verified.watch,
         }
-    } else {
-        Ok(None)
-    };
-    telemetry::webhook_ack(watch.elapsed());
-    match stored {
-        Ok(stored) => {
-            let (outcome, inbox_id) = outcome(stored);
-            telemetry::webhook_request(outcome, "");
-            telemetry::event_arrived(&portal.name, received, sent);
-            tracing::info!(
+    }
+
+    fn answer(&self, door: &Door, stored: Result<Option<Enqueued>, Rejection>, headers: &HeaderMap) -> Response {
+        telemetry::webhook_ack(self.watch.elapsed());
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(rejection) => return refused(rejection, &self.portal.name),
+        };
+        let (outcome, inbox_id) = outcome(stored);
+        telemetry::webhook_request(outcome, "");
+        telemetry::event_arrived(&self.portal.name, self.received, self.sent);
+        tracing::info!(outcome, inbox_id, "event {outcome}");
+        if let Some(observer) = &door.observer {
+            observer(Seen {
                 outcome,
-                portal = portal.name,
-                bot,
-                dialog,
-                event = name,
-                inbox_id,
-                "event {outcome}"
-            );
-            if let Some(observer) = &door.observer {
-                observer(Seen {
-                    outcome,
-                    name: &name,
-                    bot,
-                    dialog: &dialog,
-                });
-            }
-            accepted(outcome, &headers)
+                name: &self.name,
+                bot: self.bot,
+                dialog: &self.dialog,
+            });
         }
-        Err(rejection) => refused(rejection, &portal.name),
+        accepted(outcome, headers)
     }
 }
 

@@ -18,8 +18,7 @@ mod urls;
 mod values;
 
 pub(crate) use environment::Environment;
-pub(crate) use model::{Ack, AnswerVia, BotSettings, OnUnknown, Plan, PortalSettings, Settings};
-pub(crate) use net::Net;
+pub(crate) use model::{Ack, AnswerVia, BotSettings, OnUnknown, PortalSettings, Settings};
 pub(crate) use report::Mistakes;
 
 use fields::{Fields, Overrides};

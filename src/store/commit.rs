@@ -1,13 +1,14 @@
 //! One group in the making: what each operation does to the tables. Refusals are decided before an operation's first
 //! write, so a refused operation leaves no trace and the others of its group are not touched.
 
-use super::queue::{INBOX, OUTBOX, Row, Wait, find};
+use super::lanes::{Failed, Lanes, Move};
 use super::records::{DeadQueue, Retry};
 use super::seal::Seal;
 use super::tally::Tally;
 use super::{Limits, StoreError};
 use crate::types::{CallId, EventId, Lane, PortalId, Secret, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
 
 /// `Err` is a failure of the database and ends the store; the inner error is a refusal.
 pub(super) type Verdict<T> = rusqlite::Result<Result<T, StoreError>>;
@@ -22,8 +23,8 @@ pub(super) struct Commit<'a> {
     pub(super) now: Timestamp,
     /// Bytes in use when the group began, plus what it has added.
     pub(super) used: u64,
-    /// Whether something changed in inbox and outbox.
-    pub(super) changed: [bool; 2],
+    /// What it has done to inbox and outbox.
+    pub(super) moves: [Vec<Move>; 2],
 }
 
 /// What a queue row's content says about its place.
@@ -33,15 +34,6 @@ pub(super) struct Place {
 }
 
 impl Commit<'_> {
-    pub(super) fn row(&self, place: &Place, id: i64) -> Row {
-        Row {
-            lane: place.lane,
-            id,
-            portal: place.portal.0,
-            now: self.now.0,
-        }
-    }
-
     /// Counts refused events; the only trace they leave.
     pub(super) fn gap(&mut self, portal: PortalId, reason: &str) -> rusqlite::Result<()> {
         self.conn
@@ -82,10 +74,9 @@ impl Commit<'_> {
         let Some(place) = self.event_place(id)? else {
             return Ok(Err(StoreError::Gone));
         };
-        self.changed[0] = true;
-        INBOX
-            .postpone(self.conn, self.tally, self.row(&place, id.0), retry.into())
-            .map(Ok)
+        let postponed = self.postpone(place.lane, id.0, retry)?;
+        self.moves[0].push(postponed);
+        Ok(Ok(()))
     }
 
     /// Clears the `started` record too: the outcome is known to be "not carried out".
@@ -93,11 +84,25 @@ impl Commit<'_> {
         let Some(place) = self.call_place(id)? else {
             return Ok(Err(StoreError::Gone));
         };
-        self.changed[1] = true;
         self.end_attempt(id)?;
-        OUTBOX
-            .postpone(self.conn, self.tally, self.row(&place, id.0), retry.into())
-            .map(Ok)
+        let postponed = self.postpone(place.lane, id.0, retry)?;
+        self.moves[1].push(postponed);
+        Ok(Ok(()))
+    }
+
+    /// One attempt more, and the time of the first failure kept.
+    fn postpone(&mut self, lane: Lane, id: i64, retry: &Retry) -> rusqlite::Result<Move> {
+        let failed = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO failed VALUES(?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE SET due = ?2, hold_until = ?3,
+                 attempts = attempts + 1 RETURNING due, hold_until, attempts, first_failed",
+            )?
+            .query_row(
+                params![id, retry.due.0, retry.hold_until.0, retry.first_failed.0],
+                failed,
+            )?;
+        Ok(Move::Postpone { lane, id, failed })
     }
 
     pub(super) fn bury_event(&mut self, id: EventId, reason: &str, detail: &str) -> Verdict<()> {
@@ -107,8 +112,8 @@ impl Commit<'_> {
         let letter = self.tally.number();
         self.conn
             .prepare_cached(
-                "INSERT INTO dead SELECT ?2, 0, ?3, e.portal, bot, dialog, name, ?4, ?5, attempts + 1, e.id, received,
-                 format, body FROM event e JOIN inbox i ON i.lane = e.lane AND i.id = e.id WHERE e.id = ?1",
+                "INSERT INTO dead SELECT ?2, 0, ?3, portal, bot, dialog, name, ?4, ?5, coalesce(attempts, 0) + 1, e.id,
+                 received, format, body FROM event e LEFT JOIN failed f ON f.id = e.id WHERE e.id = ?1",
             )?
             .execute(params![id.0, letter, self.now.0, reason, detail])?;
         self.tally.dead += 1;
@@ -126,21 +131,19 @@ impl Commit<'_> {
         let last = i64::from(burial.attempted);
         self.conn
             .prepare_cached(
-                "INSERT INTO dead SELECT ?2, ?3, ?4, c.portal, bot, dialog, method, ?5, ?6, attempts + ?7, c.id,
-                 received, 1, CAST(params AS BLOB) FROM call c JOIN outbox o ON o.lane = c.lane AND o.id = c.id
-                 WHERE c.id = ?1",
+                "INSERT INTO dead SELECT ?2, ?3, ?4, portal, bot, dialog, method, ?5, ?6, coalesce(attempts, 0) + ?7, c.id,
+                 received, 1, CAST(params AS BLOB) FROM call c LEFT JOIN failed f ON f.id = c.id WHERE c.id = ?1",
             )?
-            .execute(params![
-                id.0,
-                letter,
-                queue,
-                self.now.0,
-                burial.reason,
-                burial.detail,
-                last
-            ])?;
+            .execute(params![id.0, letter, queue, self.now.0, burial.reason, burial.detail, last])?;
         self.tally.letter(burial.queue);
         self.remove_call(&place, id).map(Ok)
+    }
+
+    pub(super) fn forget_failures(&mut self, id: i64) -> rusqlite::Result<()> {
+        self.conn
+            .prepare_cached("DELETE FROM failed WHERE id = ?1")?
+            .execute([id])?;
+        Ok(())
     }
 
     pub(super) fn event_place(&self, id: EventId) -> rusqlite::Result<Option<Place>> {
@@ -169,12 +172,48 @@ fn place(row: &rusqlite::Row<'_>) -> rusqlite::Result<Place> {
     })
 }
 
-impl From<&Retry> for Wait {
-    fn from(retry: &Retry) -> Self {
-        Self {
-            due: retry.due.0,
-            hold_until: retry.hold_until.0,
-            first_failed: retry.first_failed.0,
+/// `due, hold_until, attempts, first_failed`.
+fn failed(row: &rusqlite::Row<'_>) -> rusqlite::Result<Failed> {
+    Ok(Failed {
+        due: row.get(0)?,
+        hold_until: row.get(1)?,
+        attempts: row.get(2)?,
+        first_failed: row.get(3)?,
+    })
+}
+
+/// Reads who waits in inbox and outbox.
+pub(super) fn load_lanes(conn: &Connection, now: Timestamp) -> rusqlite::Result<[Lanes; 2]> {
+    let mut waiting: HashMap<i64, Failed> = conn
+        .prepare("SELECT due, hold_until, attempts, first_failed, id FROM failed")?
+        .query_map([], |row| Ok((row.get(4)?, failed(row)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut both = [Lanes::default(), Lanes::default()];
+    let queues = [
+        "SELECT id, lane, portal FROM event INDEXED BY event_queue ORDER BY id",
+        "SELECT id, lane, portal FROM call INDEXED BY call_queue ORDER BY id",
+    ];
+    for (lanes, sql) in both.iter_mut().zip(queues) {
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if let Some(failed) = waiting.remove(&id) {
+                lanes.recall(id, failed);
+            }
+            let (lane, portal) = (Lane(row.get(1)?), row.get(2)?);
+            lanes.apply(&[Move::Push { lane, portal, id }], now.0);
         }
     }
+    Ok(both)
+}
+
+/// `None` where there is no such row.
+pub(super) fn find<T>(
+    conn: &Connection,
+    sql: &str,
+    id: i64,
+    read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    conn.prepare_cached(sql)?.query_row([id], read).optional()
 }

@@ -2,15 +2,19 @@
 
 use super::StoreError;
 use super::commit::{Commit, Place, Verdict};
-use super::queue::{INBOX, Row};
+use super::lanes::Move;
 use super::records::{Completion, DeadQueue, Enqueued, Format, Memory, NewEvent, STORE_FULL, Settled};
 use crate::types::{EventId, PortalId};
 use rusqlite::{OptionalExtension, params};
 
+/// Events that may wait at one time. The index in memory needs up to 160 bytes for each, so this bounds it, however small
+/// the events are.
+const MAX_PENDING: i64 = 1_000_000;
+
 impl Commit<'_> {
     pub(super) fn enqueue(&mut self, event: &NewEvent) -> Verdict<Enqueued> {
         let key = event.key.as_ref().map(|key| full_key(event.portal, key));
-        if self.used >= self.limits.max_bytes {
+        if self.used >= self.limits.max_bytes || self.tally.events >= MAX_PENDING {
             // A repeat of what is stored loses nothing, so it is still answered as one.
             if let Some(key) = &key
                 && self.knows(key)?
@@ -47,16 +51,13 @@ impl Commit<'_> {
                 token,
                 event.body
             ])?;
-        let row = Row {
+        self.moves[0].push(Move::Push {
             lane: event.lane,
-            id,
             portal: event.portal.0,
-            now: self.now.0,
-        };
-        INBOX.push(self.conn, self.tally, row)?;
+            id,
+        });
         self.tally.accepted += 1;
         self.tally.events += 1;
-        self.changed[0] = true;
         Ok(Ok(Enqueued::Stored(EventId(id))))
     }
 
@@ -141,9 +142,10 @@ impl Commit<'_> {
         self.conn
             .prepare_cached("DELETE FROM event WHERE id = ?1")?
             .execute([id.0])?;
-        INBOX.remove(self.conn, self.tally, self.row(place, id.0))?;
+        self.forget_failures(id.0)?;
         self.tally.events -= 1;
-        self.changed[0] = true;
+        let lane = place.lane;
+        self.moves[0].push(Move::Remove { lane, id: id.0 });
         Ok(())
     }
 }

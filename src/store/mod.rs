@@ -7,21 +7,21 @@
 //! - An event ends in one commit: its row gone, its calls queued in their order, its memory changed.
 //! - A key is stored at most once within the window; numbers are never used twice in the life of a folder.
 //! - One row of a lane at a time, oldest first; a failed row holds its lane until `hold_until`, then it is passed over.
-//! - Portals take turns, whatever their backlogs. The backlog is on disk: memory does not grow with it.
+//! - Portals take turns, whatever their backlogs. The backlog is on disk; memory holds who waits, not what (about 130
+//!   bytes a lane and 25 a row), so it is bounded by `max_bytes` and a million events.
 //! - Every token is sealed before it is written and deleted with its row.
 //! - After a failed write, commit or flush nothing is acknowledged any more, for the life of the process.
 //!
 //! Accepted races: a claim reads the last commit, so a row finished meanwhile is not seen again only because its lane
 //! is named busy until the finishing call has returned.
 
-mod claim;
 mod commit;
 mod inbox;
 mod keeper;
+mod lanes;
 mod lock;
 mod options;
 mod outbox;
-mod queue;
 mod reader;
 mod reads;
 mod records;
@@ -33,16 +33,17 @@ mod tests;
 mod verbs;
 mod writer;
 
-pub(crate) use lock::{Owner, owner};
+pub(crate) use lock::owner;
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
-    Activity, CRASHED, Claim, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued,
-    Format, Gap, Identity, Memory, NewCall, NewEvent, Retry, STORE_FULL, Settled, Unknown,
+    Activity, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format,
+    Identity, Memory, NewCall, NewEvent, Retry, Settled, Unknown,
 };
 
-use crate::types::PortalId;
+use crate::types::{PortalId, Timestamp};
 use commit::Commit;
 use keeper::{Keeper, Sweep};
+use lanes::{Lanes, Move};
 use lock::Lock;
 use reader::Reader;
 use rusqlite::Connection;
@@ -98,17 +99,25 @@ struct Shared {
     tally: Mutex<Tally>,
     /// Bytes in use in the database.
     used: AtomicU64,
+    lanes: [Mutex<Lanes>; 2],
     ready: [Notify; 2],
     generation: [AtomicU64; 2],
     failed: watch::Sender<bool>,
 }
 
 impl Shared {
-    /// Before the replies: who has one finds the counts and generations of that commit.
-    fn publish(&self, tally: Tally, changed: [bool; 2]) {
+    /// Ends all acknowledging. After a failed flush the kernel may call the next one good, so there is no second try.
+    fn fail(&self, e: &rusqlite::Error) {
+        tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; free the disk or replace it, then restart");
+        self.failed.send_replace(true);
+    }
+
+    /// Before the replies: who has one finds the counts, lanes and generations of that commit.
+    fn publish(&self, tally: Tally, moves: &[Vec<Move>; 2], now: Timestamp) {
         *unpoisoned(&self.tally) = tally;
-        for queue in [0, 1] {
-            if changed[queue] {
+        for (queue, moves) in moves.iter().enumerate() {
+            if !moves.is_empty() {
+                unpoisoned(&self.lanes[queue]).apply(moves, now.0);
                 self.generation[queue].fetch_add(1, Ordering::Release);
                 self.ready[queue].notify_one();
             }
@@ -150,9 +159,11 @@ impl Store {
                 Ok(())
             }
         }))?;
+        let [inbox, outbox] = commit::load_lanes(&conn, now)?;
         let shared = Arc::new(Shared {
             tally: Mutex::new(tally),
             used: AtomicU64::new(writer::used(&conn)?),
+            lanes: [Mutex::new(inbox), Mutex::new(outbox)],
             ready: [Notify::new(), Notify::new()],
             generation: [AtomicU64::new(0), AtomicU64::new(0)],
             failed: watch::Sender::new(false),
@@ -161,12 +172,14 @@ impl Store {
         let portals = Arc::new(Mutex::new(known_portals(&conn)?));
         let reader = Arc::new(Mutex::new(Reader::new(schema::reader(path)?, Arc::clone(&seal))));
         let (ops, inbox) = mpsc::channel(writer::GROUP);
-        let keeper = Keeper::start(schema::checkpointer(path)?, ops.downgrade()).map_err(no_thread)?;
+        let keeper =
+            Keeper::start(schema::checkpointer(path)?, ops.downgrade(), Arc::clone(&shared)).map_err(no_thread)?;
         let held = Arc::downgrade(&lock);
         let writer = Writer {
             conn,
             tally,
             seal,
+            ack: options.ack,
             limits,
             clock: options.clock,
             ops: inbox,
@@ -196,7 +209,7 @@ impl Store {
 }
 
 /// Settles what was under way when the last process ended.
-fn recover(conn: &Connection, seal: &Seal, limits: Limits, now: crate::types::Timestamp) -> rusqlite::Result<Tally> {
+fn recover(conn: &Connection, seal: &Seal, limits: Limits, now: Timestamp) -> rusqlite::Result<Tally> {
     let tx = conn.unchecked_transaction()?;
     let mut tally = Tally::load(conn)?;
     let mut commit = Commit {
@@ -206,7 +219,7 @@ fn recover(conn: &Connection, seal: &Seal, limits: Limits, now: crate::types::Ti
         limits,
         now,
         used: 0,
-        changed: [false; 2],
+        moves: [Vec::new(), Vec::new()],
     };
     commit.settle_crashed()?;
     tally.save(conn)?;

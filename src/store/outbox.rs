@@ -1,8 +1,8 @@
 //! Calls: queued with the event that caused them, and what the store remembers of an attempt that must not be repeated.
 
 use super::StoreError;
-use super::commit::{Burial, Commit, Place, Verdict};
-use super::queue::{OUTBOX, find};
+use super::commit::{Burial, Commit, Place, Verdict, find};
+use super::lanes::Move;
 use super::records::{CRASHED, DeadQueue, Identity, NewCall, Unknown};
 use crate::types::CallId;
 use rusqlite::params;
@@ -29,13 +29,12 @@ impl Commit<'_> {
                 token,
                 call.params
             ])?;
-        let place = Place {
+        self.moves[1].push(Move::Push {
             lane: call.lane,
-            portal: call.portal,
-        };
-        OUTBOX.push(self.conn, self.tally, self.row(&place, id))?;
+            portal: call.portal.0,
+            id,
+        });
         self.tally.calls += 1;
-        self.changed[1] = true;
         Ok(())
     }
 
@@ -69,9 +68,10 @@ impl Commit<'_> {
         self.conn
             .prepare_cached("DELETE FROM call WHERE id = ?1")?
             .execute([id.0])?;
-        OUTBOX.remove(self.conn, self.tally, self.row(place, id.0))?;
+        self.forget_failures(id.0)?;
         self.tally.calls -= 1;
-        self.changed[1] = true;
+        let lane = place.lane;
+        self.moves[1].push(Move::Remove { lane, id: id.0 });
         Ok(())
     }
 

@@ -1,51 +1,34 @@
 //! The second connection: claims, dead letters, counts. Never writes, so it never waits for the writer.
 
-use super::claim::{Head, Want, claim};
-use super::queue::{INBOX, OUTBOX, find};
-use super::records::{
-    Claim, ClaimedCall, ClaimedEvent, DeadLetter, DeadQueue, Format, Gap, Identity, NewCall, Unknown,
-};
+use super::commit::find;
+use super::lanes::Head;
+use super::records::{ClaimedCall, ClaimedEvent, DeadLetter, DeadQueue, Format, Gap, Identity, NewCall, Unknown};
 use super::seal::Seal;
 use crate::types::{CallId, EventId, Lane, PortalId, Secret, TemplateId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::Arc;
 
-/// The reading side's connection, and the portal that each queue served last.
+/// The reading side's connection.
 #[derive(Debug)]
 pub(super) struct Reader {
     conn: Connection,
     seal: Arc<Seal>,
-    served: [i64; 2],
 }
 
 impl Reader {
     pub(super) fn new(conn: Connection, seal: Arc<Seal>) -> Self {
-        Self {
-            conn,
-            seal,
-            served: [0; 2],
-        }
+        Self { conn, seal }
     }
 
-    pub(super) fn claim_events(&mut self, want: &Want) -> rusqlite::Result<Claim<ClaimedEvent>> {
-        let Self { conn, seal, served } = self;
-        // One snapshot for the whole claim.
-        let snapshot = conn.unchecked_transaction()?;
-        let found = claim(&snapshot, &INBOX, want, &mut served[0], |head| {
-            event(&snapshot, seal, head)
-        });
-        snapshot.finish()?;
-        found
+    /// What these rows are about. One that is gone by now was not to be claimed.
+    pub(super) fn events(&mut self, heads: &[Head]) -> rusqlite::Result<Vec<ClaimedEvent>> {
+        let found = heads.iter().map(|head| event(&self.conn, &self.seal, head));
+        found.filter_map(Result::transpose).collect()
     }
 
-    pub(super) fn claim_calls(&mut self, want: &Want) -> rusqlite::Result<Claim<ClaimedCall>> {
-        let Self { conn, seal, served } = self;
-        let snapshot = conn.unchecked_transaction()?;
-        let found = claim(&snapshot, &OUTBOX, want, &mut served[1], |head| {
-            call(&snapshot, seal, head)
-        });
-        snapshot.finish()?;
-        found
+    pub(super) fn calls(&mut self, heads: &[Head]) -> rusqlite::Result<Vec<ClaimedCall>> {
+        let found = heads.iter().map(|head| call(&self.conn, &self.seal, head));
+        found.filter_map(Result::transpose).collect()
     }
 
     /// The token of the newest event, else of the newest call, of a bot.
@@ -109,12 +92,12 @@ impl Reader {
     }
 }
 
-fn event(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<ClaimedEvent> {
+fn event(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<Option<ClaimedEvent>> {
     let mut statement = conn.prepare_cached(
         "SELECT e.portal, e.bot, e.lane, e.dialog, name, received, format, body, token, key, m.value FROM event e
          LEFT JOIN memory m ON m.portal = e.portal AND m.bot = e.bot AND m.dialog = e.dialog WHERE e.id = ?1",
     )?;
-    statement.query_row([head.id], |row| {
+    let found = statement.query_row([head.id], |row| {
         let token: Option<Vec<u8>> = row.get(8)?;
         Ok(ClaimedEvent {
             id: EventId(head.id),
@@ -124,15 +107,16 @@ fn event(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<Claime
             dialog: row.get(3)?,
             name: row.get(4)?,
             received: Timestamp(row.get(5)?),
-            attempts: head.attempts,
-            first_failed: head.first_failed,
+            attempts: head.attempts(),
+            first_failed: head.first_failed(),
             format: Format::from_code(row.get(6)?),
             body: row.get(7)?,
             token: token.and_then(|token| seal.unseal(&token)),
             origin: origin(row.get(9)?, head.id),
             memory: row.get(10)?,
         })
-    })
+    });
+    found.optional()
 }
 
 /// The key, or the number; the first byte keeps the two apart.
@@ -143,12 +127,12 @@ fn origin(key: Option<Vec<u8>>, id: i64) -> Vec<u8> {
     }
 }
 
-fn call(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<ClaimedCall> {
+fn call(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<Option<ClaimedCall>> {
     let mut statement = conn.prepare_cached(
         "SELECT portal, bot, lane, dialog, method, params, template, identity, token, unknown, event, received, expires
          FROM call WHERE id = ?1",
     )?;
-    let call = statement.query_row([head.id], |row| {
+    let found = statement.query_row([head.id], |row| {
         let token: Option<Vec<u8>> = row.get(8)?;
         Ok(NewCall {
             portal: PortalId(row.get(0)?),
@@ -165,13 +149,13 @@ fn call(conn: &Connection, seal: &Seal, head: &Head) -> rusqlite::Result<Claimed
             received: Timestamp(row.get(11)?),
             expires: Timestamp(row.get(12)?),
         })
-    })?;
-    Ok(ClaimedCall {
+    });
+    Ok(found.optional()?.map(|call| ClaimedCall {
         id: CallId(head.id),
         call,
-        attempts: head.attempts,
-        first_failed: head.first_failed,
-    })
+        attempts: head.attempts(),
+        first_failed: head.first_failed(),
+    }))
 }
 
 fn letter(row: &rusqlite::Row<'_>) -> rusqlite::Result<DeadLetter> {

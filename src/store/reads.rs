@@ -1,6 +1,6 @@
 //! What others ask the store: claims, dead letters, counts, wake-ups. Reads happen off the async threads.
 
-use super::claim::Want;
+use super::lanes::{Head, Want};
 use super::reader::Reader;
 use super::records::{Claim, ClaimedCall, ClaimedEvent, Counts, DeadLetter, DeadQueue, Gap};
 use super::{Store, StoreError, schema, unpoisoned};
@@ -19,9 +19,16 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Claim<ClaimedEvent>, StoreError> {
-        let portals = unpoisoned(&self.0.portals).keys().copied().collect::<Vec<_>>();
-        let want = want(&portals, busy, limit, now);
-        self.read(move |reader| reader.claim_events(&want)).await
+        let want = want(None, busy, limit, now);
+        let (heads, next_due) = self.next(0, &want);
+        if heads.is_empty() {
+            return Ok(Claim {
+                items: Vec::new(),
+                next_due,
+            });
+        }
+        let items = self.read(move |reader| reader.events(&heads)).await?;
+        Ok(Claim { items, next_due })
     }
 
     /// Calls of these portals to be made now; otherwise as [`claim_events`](Self::claim_events).
@@ -32,8 +39,28 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Claim<ClaimedCall>, StoreError> {
-        let want = want(portals, busy, limit, now);
-        self.read(move |reader| reader.claim_calls(&want)).await
+        let want = want(Some(portals), busy, limit, now);
+        let (heads, next_due) = self.next(1, &want);
+        if heads.is_empty() {
+            return Ok(Claim {
+                items: Vec::new(),
+                next_due,
+            });
+        }
+        let items = self.read(move |reader| reader.calls(&heads)).await?;
+        Ok(Claim { items, next_due })
+    }
+
+    /// From memory: who is next, and if that is not all that was asked for, when there will be more.
+    fn next(&self, queue: usize, want: &Want) -> (Vec<Head>, Option<Timestamp>) {
+        let mut lanes = unpoisoned(&self.0.shared.lanes[queue]);
+        let heads = lanes.claim(want);
+        let more = if heads.len() < want.limit {
+            lanes.next_due(want)
+        } else {
+            None
+        };
+        (heads, more.map(Timestamp))
     }
 
     /// The token that came last for a bot and is still kept, with an event or a call.
@@ -140,9 +167,9 @@ impl Store {
     }
 }
 
-fn want(portals: &[PortalId], busy: &HashSet<Lane>, limit: usize, now: Timestamp) -> Want {
+fn want(portals: Option<&[PortalId]>, busy: &HashSet<Lane>, limit: usize, now: Timestamp) -> Want {
     Want {
-        portals: portals.iter().map(|portal| portal.0).collect(),
+        portals: portals.map(|portals| portals.iter().map(|portal| portal.0).collect()),
         busy: busy.clone(),
         limit,
         now: now.0,

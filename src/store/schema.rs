@@ -1,6 +1,7 @@
 //! The tables, their version, and how each connection is set up. The only place that creates anything.
 
 use super::{Ack, OpenError};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -15,45 +16,37 @@ const FILE: &str = "imbot.db";
 /// Bytes of a page: with 4 KiB, two thirds of the file would be waste around 2.5 KB bodies.
 pub(super) const PAGE: u32 = 8192;
 
-/// Content rows (`event`, `call`) are appended by number; the narrow queue rows beside them are clustered by lane,
-/// so that a lane's next row is one step away whatever the backlog; `*_lane` has one row per lane that has any.
+/// Inbox (`event`) and outbox (`call`) are appended at one end and mostly deleted at the other, so a commit touches few
+/// pages whatever the backlog. `*_queue` is what opening reads to know who waits, without the bodies. Both number
+/// their rows from one counter, so `failed` serves both.
 const TABLES: &str = "
 CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE tally(
-  one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL, turn INTEGER NOT NULL,
+  one INTEGER PRIMARY KEY CHECK (one = 1), next INTEGER NOT NULL,
   accepted INTEGER NOT NULL, done INTEGER NOT NULL, ignored INTEGER NOT NULL, dead INTEGER NOT NULL,
   delivered INTEGER NOT NULL, pending_events INTEGER NOT NULL, pending_calls INTEGER NOT NULL,
   dead_events INTEGER NOT NULL, dead_calls INTEGER NOT NULL, dead_unknown INTEGER NOT NULL,
   dead_quarantine INTEGER NOT NULL);
-INSERT INTO tally VALUES(1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO tally VALUES(1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 CREATE TABLE portal(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, member_id TEXT);
 CREATE TABLE seen(key BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE event(
   id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, portal INTEGER NOT NULL, bot INTEGER NOT NULL,
   received INTEGER NOT NULL, format INTEGER NOT NULL, dialog TEXT NOT NULL, name TEXT NOT NULL,
   key BLOB, token BLOB, body BLOB NOT NULL);
+CREATE INDEX event_queue ON event(id, lane, portal);
 CREATE INDEX event_token ON event(portal, bot) WHERE token IS NOT NULL;
 CREATE TABLE call(
   id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, portal INTEGER NOT NULL, bot INTEGER NOT NULL,
   received INTEGER NOT NULL, expires INTEGER NOT NULL, event INTEGER, identity INTEGER NOT NULL,
   unknown INTEGER NOT NULL, dialog TEXT NOT NULL, method TEXT NOT NULL, template TEXT, token BLOB,
   params TEXT NOT NULL);
+CREATE INDEX call_queue ON call(id, lane, portal);
 CREATE INDEX call_token ON call(portal, bot) WHERE token IS NOT NULL;
 CREATE TABLE started(call INTEGER PRIMARY KEY);
-CREATE TABLE inbox(
-  lane INTEGER, id INTEGER, due INTEGER NOT NULL, hold_until INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  first_failed INTEGER, PRIMARY KEY(lane, id)) WITHOUT ROWID;
-CREATE TABLE inbox_lane(
-  lane INTEGER PRIMARY KEY, portal INTEGER NOT NULL, due INTEGER NOT NULL, turn INTEGER NOT NULL,
-  held INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX inbox_ready ON inbox_lane(portal, due, turn);
-CREATE TABLE outbox(
-  lane INTEGER, id INTEGER, due INTEGER NOT NULL, hold_until INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  first_failed INTEGER, PRIMARY KEY(lane, id)) WITHOUT ROWID;
-CREATE TABLE outbox_lane(
-  lane INTEGER PRIMARY KEY, portal INTEGER NOT NULL, due INTEGER NOT NULL, turn INTEGER NOT NULL,
-  held INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX outbox_ready ON outbox_lane(portal, due, turn);
+CREATE TABLE failed(
+  id INTEGER PRIMARY KEY, due INTEGER NOT NULL, hold_until INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  first_failed INTEGER NOT NULL);
 CREATE TABLE memory(
   portal INTEGER, bot INTEGER, dialog TEXT, value TEXT NOT NULL, PRIMARY KEY(portal, bot, dialog)) WITHOUT ROWID;
 CREATE TABLE dead(
@@ -142,6 +135,8 @@ fn connect(folder: &Path, cache: i64) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "foreign_keys", false)?;
     conn.pragma_update(None, "cache_size", cache)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // After a failure the log is left for the next opening; a proper end copies it by itself.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     Ok(conn)

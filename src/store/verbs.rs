@@ -1,7 +1,9 @@
 //! What others ask the store to do: each verb hands its operation to the writer and waits for the commit.
 
 use super::inbox::weight;
-use super::records::{Completion, DeadQueue, Enqueued, NewCall, NewEvent, Retry, STORE_FULL};
+#[cfg(test)]
+use super::records::NewCall;
+use super::records::{Completion, DeadQueue, Enqueued, NewEvent, Retry, STORE_FULL};
 use super::writer::{Change, Op};
 use super::{Ack, Portal, ROOM_KIB, Store, StoreError, unpoisoned};
 use crate::types::{CallId, EventId, PortalId};
@@ -55,6 +57,7 @@ impl Store {
     }
 
     /// Queues calls that no event caused, in this order.
+    #[cfg(test)]
     pub(crate) async fn queue_calls(&self, calls: Vec<NewCall>) -> Result<(), StoreError> {
         self.change(Change::QueueCalls(calls)).await
     }

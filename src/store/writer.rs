@@ -4,23 +4,35 @@
 use super::commit::{Burial, Commit, Verdict};
 use super::inbox::weight;
 use super::keeper::{Keeper, Sweep};
+use super::lanes::Move;
 use super::lock::Lock;
-use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewCall, NewEvent, Retry};
+#[cfg(test)]
+use super::records::NewCall;
+use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewEvent, Retry};
 use super::schema::PAGE;
 use super::seal::Seal;
 use super::tally::Tally;
-use super::{Limits, Shared, StoreError};
-use crate::types::{CallId, Clock, EventId, PortalId};
+use super::{Ack, Limits, Shared, StoreError};
+use crate::telemetry::{self, Stopwatch};
+use crate::types::{CallId, Clock, EventId, PortalId, Timestamp};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Most operations of a group, and the room of the channel to the writer.
 pub(super) const GROUP: usize = 4096;
 
+/// Most operations of a group where a commit waits for no disk: larger groups would save nothing and delay replies.
+const UNSYNCED_GROUP: usize = 512;
+
 /// Most bytes of a group.
 const GROUP_BYTES: u64 = 4 << 20;
+
+/// How long events that nobody waits for (ack mode `memory`) gather, and how soon one with a waiter ends that.
+const LINGER_STEPS: u32 = 5;
+const LINGER_STEP: Duration = Duration::from_millis(1);
 
 /// Something to be written.
 #[derive(Debug)]
@@ -44,12 +56,20 @@ pub(super) enum Op {
     Stop(oneshot::Sender<()>),
 }
 
+impl Op {
+    /// Whether it should not wait: of all operations only an event already answered may.
+    fn is_awaited(&self) -> bool {
+        !matches!(self, Self::Enqueue { reply: None, .. })
+    }
+}
+
 /// What happens to things in the store.
 #[derive(Debug)]
 pub(super) enum Change {
     CompleteEvent(Box<Completion>),
     RetryEvent(EventId, Retry),
     BuryEvent(EventId, String, String),
+    #[cfg(test)]
     QueueCalls(Vec<NewCall>),
     CallStarted(CallId),
     CompleteCall(CallId),
@@ -77,6 +97,7 @@ pub(super) struct Writer {
     pub(super) conn: Connection,
     pub(super) tally: Tally,
     pub(super) seal: Arc<Seal>,
+    pub(super) ack: Ack,
     pub(super) limits: Limits,
     pub(super) clock: Clock,
     pub(super) ops: mpsc::Receiver<Op>,
@@ -89,12 +110,30 @@ pub(super) struct Writer {
     pub(super) lock: Arc<Lock>,
 }
 
+/// A panic of the writer is a failure of the store like any other.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.failed.send_replace(true);
+        }
+    }
+}
+
 impl Writer {
     /// Until the store is closed or dropped.
     pub(super) fn run(mut self) {
+        let _alarm = Alarm(Arc::clone(&self.shared));
         let mut waiting = Vec::new();
         let mut stopping = Vec::new();
-        while self.ops.blocking_recv_many(&mut waiting, GROUP) > 0 {
+        let most = if self.ack == Ack::Durable {
+            GROUP
+        } else {
+            UNSYNCED_GROUP
+        };
+        while self.ops.blocking_recv_many(&mut waiting, most) > 0 {
+            self.gather(&mut waiting, most);
             let mut group = waiting.drain(..).peekable();
             while group.peek().is_some() {
                 if *self.shared.failed.borrow() {
@@ -123,12 +162,28 @@ impl Writer {
         }
     }
 
+    /// Where nobody waits for the commit, takes a few milliseconds more of events into the group: a commit costs nearly
+    /// the same for many as for one.
+    fn gather(&mut self, waiting: &mut Vec<Op>, most: usize) {
+        for _ in 0..LINGER_STEPS {
+            if waiting.len() >= most || waiting.iter().any(Op::is_awaited) {
+                return;
+            }
+            std::thread::sleep(LINGER_STEP);
+            while waiting.len() < most
+                && let Ok(op) = self.ops.try_recv()
+            {
+                waiting.push(op);
+            }
+        }
+    }
+
     /// Writes as many operations of `waiting` as make a group.
     fn commit(&mut self, waiting: &mut impl Iterator<Item = Op>, stopping: &mut Vec<oneshot::Sender<()>>) {
         let mut answers = Vec::new();
         match self.group(waiting, &mut answers, stopping) {
-            Ok(changed) => {
-                self.shared.publish(self.tally, changed);
+            Ok((now, moves)) => {
+                self.shared.publish(self.tally, &moves, now);
                 for answer in answers {
                     // Who asked may have gone; the write stands.
                     match answer {
@@ -137,14 +192,15 @@ impl Writer {
                         Answer::Portals(reply, ids) => drop(reply.send(ids)),
                     }
                 }
-                self.keeper
-                    .after_commit(&self.conn, self.log_pages.load(Ordering::Relaxed));
+                let log_pages = self.log_pages.load(Ordering::Relaxed);
+                if let Err(e) = self.keeper.after_commit(&self.conn, log_pages) {
+                    self.shared.fail(&e);
+                }
             }
             Err(e) => {
-                // After a failed flush the kernel may call the next one good, so there is no second try.
-                tracing::error!(error = %e, "the store failed: nothing is acknowledged from now on; restart to read it again");
+                // It can fail as well; nothing is committed after this either way.
                 let _ = self.conn.execute_batch("ROLLBACK");
-                self.shared.failed.send_replace(true);
+                self.shared.fail(&e);
                 drop(answers);
             }
         }
@@ -157,7 +213,7 @@ impl Writer {
         waiting: &mut impl Iterator<Item = Op>,
         answers: &mut Vec<Answer>,
         stopping: &mut Vec<oneshot::Sender<()>>,
-    ) -> rusqlite::Result<[bool; 2]> {
+    ) -> rusqlite::Result<(Timestamp, [Vec<Move>; 2])> {
         run(&self.conn, "BEGIN IMMEDIATE")?;
         let mut commit = Commit {
             conn: &self.conn,
@@ -166,12 +222,11 @@ impl Writer {
             limits: self.limits,
             now: self.clock.now(),
             used: self.shared.used.load(Ordering::Relaxed),
-            changed: [false; 2],
+            moves: [Vec::new(), Vec::new()],
         };
-        let (mut bytes, mut count) = (0, 0);
-        while bytes < GROUP_BYTES && count < GROUP {
+        let mut bytes = 0;
+        while bytes < GROUP_BYTES {
             let Some(op) = waiting.next() else { break };
-            count += 1;
             match op {
                 Op::Enqueue { event, reply, room } => {
                     bytes += weight(&event);
@@ -195,12 +250,14 @@ impl Writer {
                 Op::Stop(reply) => stopping.push(reply),
             }
         }
-        let changed = commit.changed;
+        let (now, moves) = (commit.now, commit.moves);
         self.tally.save(&self.conn)?;
         let used = used(&self.conn)?;
+        let watch = Stopwatch::start();
         run(&self.conn, "COMMIT")?;
+        telemetry::store_sync(watch.elapsed());
         self.shared.used.store(used, Ordering::Relaxed);
-        Ok(changed)
+        Ok((now, moves))
     }
 }
 
@@ -210,6 +267,7 @@ impl Commit<'_> {
             Change::CompleteEvent(end) => self.complete_event(end),
             Change::RetryEvent(id, retry) => self.retry_event(*id, retry),
             Change::BuryEvent(id, reason, detail) => self.bury_event(*id, reason, detail),
+            #[cfg(test)]
             Change::QueueCalls(calls) => calls.iter().try_for_each(|call| self.queue_call(call)).map(Ok),
             Change::CallStarted(id) => self.call_started(*id),
             Change::CompleteCall(id) => self.complete_call(*id),
@@ -236,6 +294,7 @@ impl Change {
     fn weight(&self) -> u64 {
         let calls = match self {
             Self::CompleteEvent(end) => &end.calls,
+            #[cfg(test)]
             Self::QueueCalls(calls) => calls,
             _ => return 256,
         };

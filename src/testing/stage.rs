@@ -1,39 +1,26 @@
 //! One server with its emulated portals, started and stopped by a test. Owns the temporary folder.
 
+use super::builder::{FIRST_BOT, StageBuilder};
 use crate::app::{App, Plan, Running};
-use crate::dispatch::Bot;
-use crate::portal::{BotSeed, Portal, PortalConfig, PortalError};
-use crate::settings::{self, Environment, Settings};
-use crate::types::{Clock, Timestamp};
-use std::fmt::Write as _;
-use std::path::Path;
+use crate::portal::{Portal, PortalError};
+use crate::settings::Settings;
+use crate::types::Clock;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The bots' ids at each portal begin here, in the order in which they were added.
-const FIRST_BOT: i64 = 101;
-/// 2026-02-26T09:26:40Z: where a manual clock starts.
-const START: Timestamp = Timestamp(1_772_098_000_000);
-
-/// What a stage is made from.
-#[derive(Debug)]
-pub struct StageBuilder {
-    app: App,
-    portals: usize,
-    clock: Clock,
-    extra: String,
-}
+/// Real time that a test waits for what needs none.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server, its portals, and time in the test's hand.
 pub struct Stage {
-    app: App,
-    portals: Vec<Portal>,
-    clock: Clock,
-    settings: Settings,
-    running: Option<Running>,
-    http: reqwest::Client,
+    pub(super) app: App,
+    pub(super) portals: Vec<Portal>,
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    pub(super) running: Option<Running>,
+    pub(super) http: reqwest::Client,
     // Dropped last: the store lives in it.
-    folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 /// The door's answer to a body.
@@ -77,140 +64,6 @@ pub struct Totals {
     pub calls: u64,
 }
 
-impl Default for StageBuilder {
-    fn default() -> Self {
-        Self {
-            app: App::new(),
-            portals: 1,
-            clock: Clock::manual(START),
-            extra: String::new(),
-        }
-    }
-}
-
-impl StageBuilder {
-    /// Adds a bot; at each portal it gets the next id, from 101.
-    #[must_use]
-    pub fn bot(mut self, bot: Bot) -> Self {
-        self.app = self.app.bot(bot);
-        self
-    }
-
-    /// So many portals instead of one. Each has all the bots.
-    #[must_use]
-    pub fn portals(mut self, count: usize) -> Self {
-        self.portals = count;
-        self
-    }
-
-    /// Real time instead of a clock moved by hand.
-    #[must_use]
-    pub fn real_time(mut self) -> Self {
-        self.clock = Clock::system();
-        self
-    }
-
-    /// More lines for `imbot.toml`, as dotted keys: `workers.concurrency = 2`. Whole `[[portal]]` tables may follow them.
-    #[must_use]
-    pub fn config(mut self, lines: &str) -> Self {
-        self.extra.push_str(lines);
-        self.extra.push('\n');
-        self
-    }
-
-    /// Starts portals and server.
-    ///
-    /// # Panics
-    /// If something cannot start: the test cannot go on.
-    pub async fn start(self) -> Stage {
-        let Self {
-            app,
-            portals,
-            clock,
-            extra,
-        } = self;
-        assert_eq!(app.mistakes(), Vec::<String>::new(), "the bots contradict themselves");
-        let folder = tempfile::Builder::new().prefix("imbot-stage-").tempdir();
-        let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        let mut running = Vec::new();
-        for number in 0..portals {
-            running.push(portal(&app, &clock, number).await);
-        }
-        let settings = settings(&app, &running, folder.path(), &extra);
-        let http = reqwest::Client::builder().no_proxy().build();
-        let http = http.unwrap_or_else(|error| panic!("no HTTP client: {error}"));
-        let mut stage = Stage {
-            app,
-            portals: running,
-            clock,
-            settings,
-            running: None,
-            http,
-            folder,
-        };
-        stage.go();
-        stage
-    }
-}
-
-fn domain(number: usize) -> String {
-    format!("p{number}.bitrix24.test")
-}
-
-fn member(number: usize) -> String {
-    format!("{number:032x}")
-}
-
-fn bot_token(number: usize, bot: &Bot) -> String {
-    format!("stage-token-{number}-{}", bot.name())
-}
-
-async fn portal(app: &App, clock: &Clock, number: usize) -> Portal {
-    let seed = |(id, bot): (i64, &Bot)| {
-        let seed = BotSeed::webhook(id, bot.name(), &bot_token(number, bot));
-        bot.commands()
-            .iter()
-            .fold(seed, |seed, (command, _)| seed.command(command))
-    };
-    let config = PortalConfig {
-        host: domain(number),
-        member_id: member(number),
-        on_demand: true,
-        bots: (FIRST_BOT..).zip(&app.bots).map(seed).collect(),
-        ..PortalConfig::new(clock.clone())
-    };
-    Portal::start(config)
-        .await
-        .unwrap_or_else(|error| panic!("portal {number} cannot start: {error}"))
-}
-
-fn settings(app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settings {
-    let store = folder.join("store");
-    let mut text = format!(
-        "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {:?}\n{extra}",
-        store.display().to_string()
-    );
-    for (number, portal) in portals.iter().enumerate() {
-        let (host, member, webhook) = (domain(number), member(number), portal.incoming_webhook());
-        let _ = write!(
-            text,
-            "[[portal]]\nname = \"p{number}\"\ndomain = \"{host}\"\nmember_id = \"{member}\"\nendpoint = \"{}\"\n\
-             incoming_webhook = \"{webhook}\"\nallow_insecure = true\n",
-            portal.endpoint()
-        );
-        for (id, bot) in (FIRST_BOT..).zip(&app.bots) {
-            let (name, token) = (bot.name(), bot_token(number, bot));
-            let _ = write!(
-                text,
-                "[[portal.bot]]\nid = {id}\nhandler = \"{name}\"\nbot_token = \"{token}\"\n"
-            );
-        }
-    }
-    let names: Vec<&str> = app.bots.iter().map(Bot::name).collect();
-    let loaded = settings::parse(&text, "stage.toml".as_ref(), &names, &Environment::default());
-    loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).settings
-}
-
 impl Stage {
     /// A stage with one portal and a manual clock.
     #[must_use]
@@ -218,7 +71,7 @@ impl Stage {
         StageBuilder::default()
     }
 
-    fn go(&mut self) {
+    pub(super) fn go(&mut self) {
         let plan = Plan {
             settings: &self.settings,
             bots: &self.app.bots,
@@ -238,7 +91,7 @@ impl Stage {
         self.running = Some(running);
     }
 
-    fn running(&mut self) -> &mut Running {
+    pub(super) fn running(&mut self) -> &mut Running {
         self.running.as_mut().unwrap_or_else(|| panic!("the server is stopped"))
     }
 
@@ -308,7 +161,21 @@ impl Stage {
 
     /// Returns when nothing is running and nothing is due.
     pub async fn settle(&mut self) {
-        self.running().settled().await;
+        self.settle_but(0).await;
+    }
+
+    /// Returns when only `hanging` handlers are running and nothing else can start: for handlers that wait for the
+    /// test. There must be a worker to spare.
+    ///
+    /// # Panics
+    /// If that does not come within half a minute of real time: the test would hang.
+    pub async fn settle_but(&mut self, hanging: usize) {
+        let clock = self.clock.clone();
+        let settled = tokio::time::timeout(PATIENCE, self.running().settled(hanging, &clock)).await;
+        assert!(
+            settled.is_ok(),
+            "half a minute, and something still runs: does a handler wait for the test?"
+        );
     }
 
     /// Moves time on in steps of a second, letting everything settle in between.

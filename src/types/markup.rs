@@ -141,11 +141,13 @@ impl<T: fmt::Display> EscapePiece for Piece<&T> {
 /// ```
 #[macro_export]
 macro_rules! markup {
-    ($template:literal $(, $argument:expr)* $(,)?) => {{
-        #[allow(unused_imports, reason = "not every call has an argument to escape")]
+    ($template:literal $(,)?) => {
+        $crate::types::Markup::from_format(format_args!($template))
+    };
+    ($template:literal $(, $argument:expr)+ $(,)?) => {{
         use $crate::types::EscapePiece as _;
         $crate::types::Markup::from_format(format_args!(
-            $template $(, $crate::types::Piece(&$argument).piece().as_str())*
+            $template $(, $crate::types::Piece(&$argument).piece().as_str())+
         ))
     }};
 }

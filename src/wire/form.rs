@@ -72,12 +72,16 @@ impl<'a> Reader<'a, '_> {
         let last_group = split(&self.body[start..key_end], self.limits, &mut names);
         if let Some(last_group) = last_group {
             let (leaf, parents) = names.split_last_mut().unzip();
+            // An empty group leads to another place each time.
+            let same_again = parents
+                .as_deref()
+                .is_some_and(|parents: &[Cow<'_, str>]| parents.iter().all(|name| !name.is_empty()));
             let parent = parents.map_or(Ok(ROOT), |parents| self.descend(parents))?;
             if let Some(leaf) = leaf {
                 let name = self.named(parent, std::mem::take(leaf));
                 self.leaf(parent, name, value.clone())?;
             }
-            if last_group > 0 {
+            if last_group > 0 && same_again {
                 self.prefix = &self.body[start..start + last_group];
                 self.parent = parent;
             }

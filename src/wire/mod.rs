@@ -129,5 +129,26 @@ pub fn parse<'a>(body: &'a [u8], content_type_is_json: bool, limits: &Limits) ->
     Ok(tree)
 }
 
+/// What a content type says: `Some(true)` JSON, `Some(false)` a form or nothing at all (the body decides),
+/// `None` something that is not read here.
+#[must_use]
+pub fn json_by_content_type(content_type: Option<&str>) -> Option<bool> {
+    let media = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    match media.to_ascii_lowercase().as_str() {
+        "" | "application/x-www-form-urlencoded" => Some(false),
+        "application/json" => Some(true),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod encode;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -153,3 +153,133 @@ fn integer(text: &[u8]) -> Option<i64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::{Limits, Tree, parse};
+    use serde_json::json;
+
+    fn tree(body: &[u8]) -> Tree<'_> {
+        parse(body, false, &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn integers_are_decimal_and_within_64_bits() {
+        let one = |value: &str| format!("v={value}");
+        for (value, int) in [
+            ("0", Some(0)),
+            ("-0", Some(0)),
+            ("27", Some(27)),
+            ("-5", Some(-5)),
+            ("%32%37", Some(27)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("9223372036854775808", None),
+            ("007", None),
+            ("+7", None),
+            ("%2B7", None),
+            ("0x1F", None),
+            ("1.0", None),
+            ("--1", None),
+            ("-", None),
+            ("1 ", None),
+            ("", None),
+            ("%D9%A1", None),
+        ] {
+            assert_eq!(
+                tree(one(value).as_bytes()).root().get("v").unwrap().int(),
+                int,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_and_texts_accept_what_php_writes() {
+        let one = |value: &str| format!("v={value}");
+        for (value, flag) in [
+            ("1", Some(true)),
+            ("Y", Some(true)),
+            ("YES", Some(true)),
+            ("true", Some(true)),
+            ("0", Some(false)),
+            ("n", Some(false)),
+            ("", None),
+            ("2", None),
+        ] {
+            assert_eq!(
+                tree(one(value).as_bytes()).root().get("v").unwrap().flag(),
+                flag,
+                "{value}"
+            );
+        }
+        for (value, text) in [
+            ("", None),
+            ("0", None),
+            ("false", None),
+            ("N", None),
+            ("1", Some("1")),
+            ("2026-01-01", Some("2026-01-01")),
+        ] {
+            assert_eq!(
+                tree(one(value).as_bytes())
+                    .root()
+                    .get("v")
+                    .unwrap()
+                    .or_false()
+                    .as_deref(),
+                text,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn json_scalars_keep_their_kinds() {
+        let tree =
+            tree(br#"{"i":7,"big":12345678901234567890123,"t":true,"n":null,"s":"7","f":1.5,"o":{},"l":["a","b"]}"#);
+        let at = |name: &str| tree.root().get(name).unwrap();
+        assert_eq!(
+            (
+                at("i").int(),
+                at("s").int(),
+                at("big").int(),
+                at("f").int(),
+                at("t").int()
+            ),
+            (Some(7), Some(7), None, None, None)
+        );
+        assert_eq!(
+            (at("i").text().unwrap(), at("f").text().unwrap()),
+            ("7".into(), "1.5".into())
+        );
+        assert_eq!((at("t").text(), at("n").text(), at("o").text()), (None, None, None));
+        assert_eq!((at("i").string(), at("s").string()), (None, Some("7".into())));
+        assert_eq!(
+            (at("t").flag(), at("i").flag(), at("n").or_false()),
+            (Some(true), None, None)
+        );
+        assert_eq!(at("l").get("1").unwrap().text().unwrap(), "b");
+        assert!(at("n").is_null() && at("l").is_array() && at("o").is_container() && at("s").is_scalar());
+        assert_eq!(
+            at("l").to_json_map(),
+            json!({"0": "a", "1": "b"}).as_object().unwrap().clone()
+        );
+    }
+
+    #[test]
+    fn lists_of_integers_and_words() {
+        let tree = tree(b"a[10]=3&a[9]=2&a[x]=9&a[11]=y&b=5&c=0&d=&s=im,imbot+x&e[0]=im&p[w]=%2B49&q=0");
+        let at = |name: &str| tree.root().get(name).unwrap();
+        assert_eq!(at("a").ints(), [2, 3]);
+        assert_eq!(
+            (at("b").ints(), at("c").ints(), at("d").ints()),
+            (vec![5], vec![], vec![])
+        );
+        assert_eq!(
+            (at("s").string_list(), at("e").string_list()),
+            (vec!["im".into(), "imbot".into(), "x".into()], vec!["im".to_owned()])
+        );
+        assert_eq!(at("p").text_map().unwrap()["w"], "+49");
+        assert_eq!(at("q").text_map(), None);
+    }
+}

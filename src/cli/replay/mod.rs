@@ -190,6 +190,8 @@ async fn post(client: &Client, to: &Url, body: &Body) -> Outcome {
     let request = client
         .post(to.clone())
         .header("content-type", body.content_type())
+        // The door tells what became of an event only to who asks.
+        .header("x-imbot-ask", "outcome")
         .body(body.bytes.clone());
     match request.send().await {
         Ok(response) => outcome(response).await,

@@ -4,6 +4,7 @@
 mod rules;
 mod sources;
 
+use super::model::Plan;
 use super::*;
 use std::time::Duration;
 

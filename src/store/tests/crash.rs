@@ -1,6 +1,8 @@
 //! What a crash, a power cut or a failing disk leaves behind.
 
 use super::*;
+use crate::store::records::CRASHED;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[tokio::test]
@@ -98,18 +100,32 @@ async fn a_failed_write_ends_all_acknowledging_and_loses_nothing_acknowledged() 
     shop.put(shop.a, "1").await;
 }
 
-/// The file system refuses a write in the middle of a commit: a real one, by a limit on file sizes in a process of
-/// its own. What had been acknowledged by then is in the folder, and nothing was acknowledged after.
+/// The file system refuses a write in the middle of a commit: a real one, by a limit on file sizes (here of the log,
+/// 1 MiB) in a process of its own. What had been acknowledged by then is in the folder, and nothing was after.
 #[test]
-fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
+fn a_refused_write_of_a_commit_ends_all_acknowledging() {
+    fill_the_disk("a_refused_write_of_a_commit_ends_all_acknowledging", 2_048);
+}
+
+/// The log stays within the limit of 32 MiB, the database does not: the copying thread is refused.
+#[test]
+fn a_refused_write_of_a_checkpoint_ends_all_acknowledging() {
+    fill_the_disk("a_refused_write_of_a_checkpoint_ends_all_acknowledging", 65_536);
+}
+
+/// Runs `test` once more in a process with a limit on file sizes; there it is the one that writes.
+#[expect(clippy::disallowed_methods, reason = "the parent names the folder to its child")]
+fn fill_the_disk(test: &str, limit: u32) {
+    if let Some(folder) = std::env::var_os("IMBOT_TEST_FOLDER") {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        return runtime.block_on(write_until_refused(&PathBuf::from(folder)));
+    }
     let dir = tempfile::tempdir().unwrap();
-    let test = std::env::current_exe().unwrap();
+    let script = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" --exact store::tests::crash::{test}");
     let child = Command::new("sh")
-        .args([
-            "-c",
-            "trap '' XFSZ; ulimit -f 2048; exec \"$0\" --ignored --exact store::tests::crash::fills_the_disk",
-        ])
-        .arg(test)
+        .arg("-c")
+        .arg(script)
+        .arg(std::env::current_exe().unwrap())
         .env("IMBOT_TEST_FOLDER", dir.path())
         .output()
         .unwrap();
@@ -118,7 +134,7 @@ fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
         .unwrap()
         .parse()
         .unwrap();
-    assert!(acknowledged > 10, "{acknowledged}");
+    assert!(acknowledged > u64::from(limit) / 200, "{acknowledged}");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let store = Store::open(dir.path(), Options::new(Clock::manual(Timestamp(0)))).unwrap();
@@ -126,14 +142,9 @@ fn a_refused_write_of_the_file_system_ends_all_acknowledging() {
     });
 }
 
-/// The child of the test above.
-#[tokio::test]
-#[ignore = "runs only under a file size limit"]
-#[expect(clippy::disallowed_methods, reason = "the parent test names the folder")]
-async fn fills_the_disk() {
-    let folder = std::path::PathBuf::from(std::env::var_os("IMBOT_TEST_FOLDER").unwrap());
+async fn write_until_refused(folder: &Path) {
     let clock = Clock::manual(Timestamp(0));
-    let store = Store::open(&folder, Options::new(clock)).unwrap();
+    let store = Store::open(folder, Options::new(clock)).unwrap();
     let portal = store.register_portals(&["a"]).unwrap()[0];
     let shop = shop();
     let mut acknowledged = 0;

@@ -1,6 +1,7 @@
 //! How events get in: stored, once, in their order, or refused with a trace.
 
 use super::*;
+use crate::store::records::STORE_FULL;
 
 #[tokio::test]
 async fn what_went_in_comes_out_as_it_was() {

@@ -1,6 +1,7 @@
 //! The folder: one owner, nobody else's business, a known schema.
 
 use super::*;
+use crate::store::lock::Owner;
 use std::os::unix::fs::PermissionsExt;
 
 #[tokio::test]

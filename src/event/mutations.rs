@@ -1,0 +1,92 @@
+//! The fuzz target's check on the stable toolchain: the captures with seeded mutations, and arbitrary bytes.
+
+use super::captures::bodies;
+use crate::types::is_credential;
+use crate::{event, wire};
+use proptest::prelude::*;
+
+include!("../../tests/fuzz/check.rs");
+
+/// A small generator with a fixed seed, so that a failure comes back.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound.max(1) as u64).unwrap()
+    }
+}
+
+fn mutate(body: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
+    const PIECES: [&[u8]; 16] = [
+        b"[",
+        b"]",
+        b"%5B",
+        b"%5D",
+        b"&",
+        b"=",
+        b"%",
+        b"+",
+        b"[]",
+        b"\"",
+        b"{",
+        b"}",
+        b"\\u005f",
+        b"access_token",
+        b"auth",
+        b"\xff",
+    ];
+    for _ in 0..=dice.below(4) {
+        let at = dice.below(body.len());
+        let to = (at + dice.below(40)).min(body.len());
+        let piece = match dice.below(4) {
+            0 => Vec::new(),
+            1 => PIECES[dice.below(PIECES.len())].to_vec(),
+            2 => body[at..to].repeat(2),
+            _ => {
+                let from = dice.below(other.len());
+                other[from..(from + dice.below(80)).min(other.len())].to_vec()
+            }
+        };
+        let end = if dice.below(2) == 0 { at } else { to };
+        body.splice(at..end, piece);
+    }
+}
+
+#[test]
+fn mutated_captures_keep_the_promises() {
+    let captures: Vec<_> = ["public", "hostile"]
+        .into_iter()
+        .flat_map(bodies)
+        .map(|(_, (_, body))| body)
+        .collect();
+    let small: Vec<_> = captures.iter().filter(|body| body.len() < 10_000).collect();
+    captures.iter().for_each(|body| check(body));
+    let mut dice = Dice(0x1d_b075);
+    for round in 0..1_500 {
+        let mut body = small[round % small.len()].clone();
+        let other = small[dice.below(small.len())];
+        mutate(&mut body, other, &mut dice);
+        check(&body);
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_keep_the_promises(body in prop::collection::vec(any::<u8>(), 0..400)) {
+        check(&body);
+    }
+
+    #[test]
+    fn arbitrary_forms_keep_the_promises(body in "(event|auth|data|ts|a|access_token|\\[|\\]|%5B|%5D|=|&|\\+|%|1|ONIMBOTV2DELETE|bot|id){0,60}") {
+        check(body.as_bytes());
+    }
+
+    #[test]
+    fn arbitrary_objects_keep_the_promises(data in wire::encode::objects()) {
+        check(wire::encode::form(&data, wire::encode::Brackets::Upper).as_bytes());
+        check(&serde_json::to_vec(&data).unwrap());
+    }
+}
