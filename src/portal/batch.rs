@@ -133,11 +133,11 @@ impl Run<'_> {
         for deed in &strike.deeds {
             state.apply(deed, &self.heard.source, self.now);
         }
-        let Some(Action::Answer { code, .. }) = strike.action else {
+        let Some(Action::Answer { code, status, .. }) = strike.action else {
             return Ok(());
         };
         self.enter(method, params, Decision::Fault { name: "answer" }, &Value::Null);
-        let description = super::errors::named(&code).map_or("Injected by a fault", |known| known.description);
+        let description = super::errors::described(&code, status);
         Err(Failed {
             description: description.to_owned(),
             code,

@@ -82,3 +82,10 @@ pub(super) fn named(code: &str) -> Option<&'static Known> {
     static KNOWN: [Known; 37] = ALL;
     KNOWN.iter().find(|known| known.code == code)
 }
+
+/// The text of an injected error. The system's own only with the system's own status: a method has an `ACCESS_DENIED`
+/// too, and callers tell the two apart by their text.
+pub(super) fn described(code: &str, status: u16) -> &'static str {
+    let known = named(code).filter(|known| known.status == status);
+    known.map_or("Injected by a fault of the emulated portal", |known| known.description)
+}

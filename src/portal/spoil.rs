@@ -16,9 +16,7 @@ use std::time::Duration;
 pub(super) fn injected(action: &Action) -> Answer {
     match action {
         Action::Answer { status, code, shape } => {
-            let injected = "Injected by a fault of the emulated portal";
-            let described = super::errors::named(code).map_or(injected, |error| error.description);
-            Answer::error(*status, code, described, *shape)
+            Answer::error(*status, code, super::errors::described(code, *status), *shape)
         }
         Action::Body {
             status,

@@ -162,3 +162,14 @@ async fn a_delayed_call_is_carried_out_although_its_caller_gave_up() {
     }
     assert_eq!(texts(&portal, "27"), ["x"]);
 }
+
+#[tokio::test]
+async fn an_injected_error_has_the_systems_text_only_with_the_systems_status() {
+    let portal = start(config()).await;
+    for (status, plan) in [(403, true), (400, false)] {
+        portal.answer_error(None, status, "ACCESS_DENIED", 1);
+        let answer = webhook(&portal, REVISION, &json!({})).await.json();
+        let text = answer["error_description"].as_str().unwrap();
+        assert_eq!(text.contains("commercial plans"), plan, "{status}: {text}");
+    }
+}
