@@ -75,7 +75,6 @@ pub(crate) struct Running {
     engines: JoinSet<()>,
     dispatching: watch::Receiver<Activity>,
     delivering: watch::Receiver<Activity>,
-    clock: Clock,
 }
 
 /// What a server is made from.
@@ -130,7 +129,7 @@ impl Running {
             hold: settings.deliver.hold,
             repeat_unknown,
         };
-        let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, access(&portals));
+        let deliver = Deliver::new(store.clone(), clock, client, rules, access(&portals));
         let (dispatching_seen, delivering) = (dispatch.activity(), deliver.activity());
         let mut engines = JoinSet::new();
         if dispatching {
@@ -148,7 +147,6 @@ impl Running {
             engines,
             dispatching,
             delivering,
-            clock,
         })
     }
 
@@ -159,9 +157,10 @@ impl Running {
     }
 
     /// Returns once nothing but `hanging` handlers is running and nothing is due.
-    pub(crate) async fn settled(&mut self, hanging: usize) {
+    #[cfg(feature = "testing")]
+    pub(crate) async fn settled(&mut self, hanging: usize, clock: &Clock) {
         loop {
-            let now = self.clock.now();
+            let now = clock.now();
             let dispatch = self
                 .dispatching
                 .borrow_and_update()
@@ -183,6 +182,13 @@ impl Running {
     /// Stops in two stages: what runs may end within the drain, then it is cut. The store is closed cleanly.
     pub(crate) async fn stop(mut self) {
         self.stop.soft();
+        let (handlers, calls) = (self.dispatching.borrow().running, self.delivering.borrow().running);
+        tracing::info!(
+            handlers,
+            calls,
+            "stopping: what runs may end within {} s",
+            lifecycle::DRAIN.as_secs()
+        );
         let stop = self.stop.clone();
         let deadline = tokio::spawn(async move {
             Clock::system().sleep(lifecycle::DRAIN).await;

@@ -48,4 +48,4 @@ pub use dispatch::{Bot, Ctx, Failure, Handler, Outcome};
 pub use event::{
     BotDelete, CommandAdd, ContextGet, Event, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other, ReactionChange,
 };
-pub use types::{Button, Draft, Keyboard, Markup};
+pub use types::{Attachment, Block, Button, Draft, Keyboard, Markup};

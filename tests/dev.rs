@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Dev {
     child: Child,
     lines: Receiver<String>,
+    waiting: Vec<String>,
     public: String,
 }
 
@@ -38,19 +39,26 @@ impl Dev {
         let (say, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).all(|line| say.send(line).is_ok()));
-        Self { child, lines, public }
+        Self {
+            child,
+            lines,
+            waiting: Vec::new(),
+            public,
+        }
     }
 
-    /// The next line that contains `part`; lines before it are passed over.
-    fn line(&self, part: &str) -> String {
-        let mut passed = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            if line.contains(part) {
-                return line;
+    /// The first line with `part` that was not taken yet. The lines of an event and of its answer come from two threads,
+    /// in either order.
+    fn line(&mut self, part: &str) -> String {
+        loop {
+            if let Some(at) = self.waiting.iter().position(|line| line.contains(part)) {
+                return self.waiting.remove(at);
             }
-            passed.push(line);
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.waiting.push(line),
+                Err(_) => panic!("no line with {part:?} in {:#?}", self.waiting),
+            }
         }
-        panic!("no line with {part:?} after {passed:#?}");
     }
 }
 
@@ -93,7 +101,7 @@ fn the_printed_line_pasted_twice_gives_two_answers() {
 
 #[test]
 fn a_second_one_beside_it_takes_other_ports() {
-    let first = Dev::start();
+    let mut first = Dev::start();
     first.line("server ");
     let mut second = bare(IMBOT)
         .args([

@@ -29,7 +29,7 @@ impl Held {
             .arg(port.to_string())
             .args([IMBOT, "serve", "--config"])
             .arg(config)
-            .env("IMBOT_LOG", "warn")
+            .env("IMBOT_LOG", "error")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

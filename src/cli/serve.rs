@@ -62,7 +62,6 @@ async fn serve(app: &App, settings: &Settings, dispatching: bool) -> u8 {
             if let Err(error) = signal {
                 complain(&format!("cannot listen for signals: {error}"));
             }
-            tracing::info!("stopping: running handlers may end within {} s", lifecycle::DRAIN.as_secs());
             let cut = running.cut();
             tokio::spawn(async move {
                 if lifecycle::stop_signal().await.is_ok() {

@@ -1,9 +1,9 @@
 //! What a handler holds: words to queue, one value to remember. Never sends; all it collects waits for the commit.
 
 use super::outcome::{Failure, Outcome};
-use crate::method::{CommandAnswer, MessageSend, Method, Repeat};
+use crate::method::{Address, CommandAnswer, MessageSend, Method, Repeat};
 use crate::store::Memory;
-use crate::types::Draft;
+use crate::types::{Draft, is_credential};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +41,7 @@ struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Queued {
     pub(super) method: &'static str,
+    pub(super) address: Address,
     pub(super) repeat: Repeat,
     pub(super) dialog: Option<String>,
     pub(super) params: Map<String, Value>,
@@ -113,13 +114,9 @@ impl Ctx {
     /// Fatal if the event has no dialog, or the text is blank or over 20,000 characters.
     pub fn reply(&self, draft: impl Into<Draft>) -> Outcome {
         let dialog_id = self.0.dialog.clone().ok_or_else(|| {
-            Failure::fatal("ctx.reply needs a dialog, and this event has none: use ctx.call(MessageSend { .. })")
+            Failure::fatal("ctx.reply needs a dialog, and this event has none: use ctx.call(MessageSend::new(..))")
         })?;
-        self.call(MessageSend {
-            dialog_id,
-            draft: checked(draft.into())?,
-            reply_id: None,
-        })
+        self.call(MessageSend::new(dialog_id, checked(draft.into())?))
     }
 
     /// Queues the answer to the slash command that this event is: by `imbot.v2.Command.answer`, or as a message where
@@ -135,32 +132,32 @@ impl Ctx {
         };
         let (draft, message_id) = (checked(draft.into())?, asked.message);
         if asked.as_message {
-            return self.call(MessageSend {
-                dialog_id,
-                draft,
-                reply_id: Some(message_id),
-            });
+            return self.call(MessageSend::new(dialog_id, draft).reply_to(message_id));
         }
-        self.call(CommandAnswer {
-            command_id: asked.command,
-            message_id,
-            dialog_id,
-            draft,
-        })
+        self.call(CommandAnswer::new(asked.command, message_id, dialog_id, draft))
     }
 
     /// Queues any REST call. `botId` and the credentials are added for you.
     ///
     /// # Errors
-    /// Fatal if the handler has ended already, or has queued 1,000 calls.
+    /// Fatal if the portal would refuse a parameter, if the call holds a bot's token, if the handler has ended already,
+    /// or has queued 1,000 calls.
     pub fn call<M: Method>(&self, method: M) -> Outcome {
-        let dialog = method.dialog().map(str::to_owned);
+        method
+            .check()
+            .map_err(|refused| Failure::fatal(format!("{} is not queued: {refused}", M::NAME)))?;
+        let (repeat, dialog) = (method.repeat(), method.dialog().map(str::to_owned));
         let queued = Queued {
             method: M::NAME,
-            repeat: M::REPEAT,
+            address: M::ADDRESS,
+            repeat,
             dialog,
             params: method.params(),
         };
+        if holds_token(&queued.params) {
+            let reason = "a bot's token is not queued, because the queue is kept on disk: use `imbot register`";
+            return Err(Failure::fatal(format!("{}: {reason}", M::NAME)));
+        }
         self.change(|state| {
             if state.calls.len() >= MAX_CALLS {
                 return Err(Failure::fatal("a handler may queue 1,000 calls for one event"));
@@ -234,6 +231,12 @@ impl Ctx {
     }
 }
 
+fn holds_token(params: &Map<String, Value>) -> bool {
+    let inner = params.get("fields").and_then(Value::as_object);
+    let names = params.keys().chain(inner.into_iter().flat_map(|fields| fields.keys()));
+    names.into_iter().any(|name| is_credential(name))
+}
+
 fn checked(draft: Draft) -> Result<Draft, Failure> {
     let length = draft.text().as_str().chars().count();
     if draft.text().is_blank() {
@@ -253,6 +256,8 @@ fn checked(draft: Draft) -> Result<Draft, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::{BotUpdate, MessageDelete};
+    use crate::types::Secret;
 
     fn ctx(dialog: Option<&str>, command: Option<(i64, i64)>, remembered: Option<&str>) -> Ctx {
         Ctx::new(Scene {
@@ -293,6 +298,28 @@ mod tests {
         assert!(ctx.reply(" \n").is_err());
         assert!(ctx.reply("x".repeat(20_001)).is_err());
         ctx.reply("ä".repeat(20_000)).unwrap();
+    }
+
+    #[test]
+    fn a_call_that_the_portal_would_refuse_is_not_queued() {
+        let ctx = ctx(Some("27"), None, None);
+        let refused = ctx.call(MessageDelete::new(0)).unwrap_err();
+        assert!(!refused.may_retry(), "a wrong parameter stays wrong");
+        assert!(refused.reason().contains("messageId"), "{}", refused.reason());
+        let token = ctx
+            .call(BotUpdate::new().new_token(&Secret::new("marker")))
+            .unwrap_err();
+        assert!(!token.may_retry() && !token.reason().contains("marker"));
+        assert!(ctx.seal().0.is_empty());
+    }
+
+    #[test]
+    fn a_system_message_is_never_repeated() {
+        let ctx = ctx(Some("27"), None, None);
+        ctx.call(MessageSend::new("27", "x").system()).unwrap();
+        ctx.call(MessageSend::new("27", "x")).unwrap();
+        let repeats: Vec<_> = ctx.seal().0.iter().map(|call| call.repeat).collect();
+        assert_eq!(repeats, [Repeat::Never, Repeat::ByTemplate]);
     }
 
     #[test]

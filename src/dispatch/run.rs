@@ -152,11 +152,12 @@ impl Run {
     fn plan(&self, claimed: &ClaimedEvent, served: &Served, step: u32, queued: Queued) -> NewCall {
         let Queued {
             method,
+            address,
             repeat,
             dialog,
             mut params,
         } = queued;
-        params.entry("botId").or_insert_with(|| json!(claimed.bot));
+        address.put_bot(&mut params, claimed.bot);
         let template = (repeat == Repeat::ByTemplate).then(|| TemplateId::derive(&self.salt, &claimed.origin, step));
         if let (Some(template), Some(fields)) = (&template, params.get_mut("fields").and_then(|f| f.as_object_mut())) {
             fields.insert("templateId".to_owned(), json!(template.as_str()));

@@ -1,158 +1,111 @@
-//! Typed REST methods: name, parameters, whether a repeat does harm. Imports `types`; never sends.
+//! Typed REST methods: name, parameters, reply, errors, whether a repeat does harm. Imports `types`; never sends.
 //!
-//! Names and fields are Bitrix24's own (imbot.v2).
+//! Names and fields are Bitrix24's own. The bot's number and every credential are added when a call is sent. A setter
+//! never fails: what the portal would refuse, cut or ignore is kept as a [`Refused`], and [`Method::check`] tells it
+//! before anything is queued. (In a handler `?` means "try again later", and a wrong parameter stays wrong.)
+//!
+//! # All methods
+//! R = a read: [`Read`]. Repeat = what happens when a call is sent again because nobody knows its outcome.
+//!
+//! | type | method | reply | R | repeat |
+//! | --- | --- | --- | --- | --- |
+//! | [`BotRegister`] | `imbot.v2.Bot.register` | [`BotReply`] | | harmless |
+//! | [`BotUpdate`] | `imbot.v2.Bot.update` | [`BotReply`] | | harmless; never with a new token |
+//! | [`BotGet`] | `imbot.v2.Bot.get` | [`BotReply`] | R | harmless |
+//! | [`BotList`] | `imbot.v2.Bot.list` | [`BotListReply`] | R | harmless |
+//! | [`BotUnregister`] | `imbot.v2.Bot.unregister` | [`Done`] | | harmless |
+//! | [`ChatAdd`] | `imbot.v2.Chat.add` | [`ChatAddReply`] | | never |
+//! | [`ChatGet`] | `imbot.v2.Chat.get` | [`ChatReply`] | R | harmless |
+//! | [`ChatUpdate`] | `imbot.v2.Chat.update` | [`Done`] | | harmless |
+//! | [`ChatUserAdd`] | `imbot.v2.Chat.User.add` | [`Done`] | | harmless |
+//! | [`ChatUserDelete`] | `imbot.v2.Chat.User.delete` | [`Done`] | | harmless |
+//! | [`ChatUserList`] | `imbot.v2.Chat.User.list` | list of [`UserInfo`] | R | harmless |
+//! | [`ChatLeave`] | `imbot.v2.Chat.leave` | [`Done`] | | harmless |
+//! | [`ChatManagerAdd`] | `imbot.v2.Chat.Manager.add` | [`Done`] | | harmless |
+//! | [`ChatManagerDelete`] | `imbot.v2.Chat.Manager.delete` | [`Done`] | | harmless |
+//! | [`ChatSetOwner`] | `imbot.v2.Chat.setOwner` | [`Done`] | | harmless |
+//! | [`MessageSend`] | `imbot.v2.Chat.Message.send` | [`MessageSendReply`] | | by template id; never as system message |
+//! | [`MessageUpdate`] | `imbot.v2.Chat.Message.update` | [`Done`] | | harmless |
+//! | [`MessageDelete`] | `imbot.v2.Chat.Message.delete` | [`Done`] | | harmless |
+//! | [`MessageRead`] | `imbot.v2.Chat.Message.read` | [`MessageReadReply`] | | harmless |
+//! | [`MessageGet`] | `imbot.v2.Chat.Message.get` | [`MessageReply`] | R | harmless |
+//! | [`MessageGetContext`] | `imbot.v2.Chat.Message.getContext` | [`MessageContextReply`] | R | harmless |
+//! | [`ReactionAdd`] | `imbot.v2.Chat.Message.Reaction.add` | [`Done`] | | harmless |
+//! | [`ReactionDelete`] | `imbot.v2.Chat.Message.Reaction.delete` | [`Done`] | | harmless |
+//! | [`CommandRegister`] | `imbot.v2.Command.register` | [`CommandReply`] | | harmless |
+//! | [`CommandUpdate`] | `imbot.v2.Command.update` | [`CommandReply`] | | harmless |
+//! | [`CommandList`] | `imbot.v2.Command.list` | [`CommandListReply`] | R | harmless |
+//! | [`CommandUnregister`] | `imbot.v2.Command.unregister` | [`Done`] | | harmless |
+//! | [`CommandAnswer`] | `imbot.v2.Command.answer` | [`Done`] | | never |
+//! | [`InputActionNotify`] | `imbot.v2.Chat.InputAction.notify` | [`Done`] | | harmless |
+//! | [`TextFieldEnabled`] | `imbot.v2.Chat.TextField.enabled` | [`Done`] | | harmless |
+//! | [`EventGet`] | `imbot.v2.Event.get` | [`EventsReply`] | | harmless; deletes what it confirms |
+//! | [`FileUpload`] | `imbot.v2.File.upload` | [`FileUploadReply`] | | never |
+//! | [`FileDownload`] | `imbot.v2.File.download` | [`FileDownloadReply`] | R | harmless |
+//! | [`RevisionGet`] | `imbot.v2.Revision.get` | [`RevisionReply`] | R | harmless |
+//! | [`UserEventSubscribe`] | `im.v2.Event.subscribe` | `bool` | | harmless |
+//! | [`UserEventUnsubscribe`] | `im.v2.Event.unsubscribe` | `bool` | | harmless |
+//! | [`UserEventGet`] | `im.v2.Event.get` | [`EventsReply`] | | harmless; deletes what it confirms |
+//! | [`UserFileUpload`] | `im.v2.File.upload` | [`FileUploadReply`] | | never |
+//! | [`UserFileDownload`] | `im.v2.File.download` | [`FileDownloadReply`] | R | harmless |
+//! | [`OldChatUserList`] (deprecated) | `imbot.chat.user.list` | list of numbers | R | harmless |
+//! | [`SessionOperator`] | `imopenlines.bot.session.operator` | `bool` | | harmless |
+//! | [`SessionTransfer`] | `imopenlines.bot.session.transfer` | `bool` | | harmless |
+//! | [`SessionFinish`] | `imopenlines.bot.session.finish` | `bool` | | harmless |
+//! | [`SessionMessageSend`] | `imopenlines.bot.session.message.send` | `bool` | | never |
+//! | [`BotSendContext`] | `im.v2.Chat.Bot.sendContext` | [`Done`] | | never |
+//!
+//! # Errors
+//! [`ErrorCode`] names every code, [`ErrorClass`] says what kind of failure it is.
 
-use crate::types::Draft;
-use serde_json::{Map, Value, json};
-
-/// A REST method with its parameters.
-pub trait Method {
-    /// The documented name, for example `imbot.v2.Chat.Message.send`.
-    const NAME: &'static str;
-    /// What a repeat after an unknown outcome may do.
-    const REPEAT: Repeat;
-
-    /// The dialog whose order it keeps (`chat112`, `27`); `None` for calls that belong to no dialog.
-    fn dialog(&self) -> Option<&str>;
-
-    /// The parameters as JSON, without `botId` and without credentials.
-    fn params(self) -> Map<String, Value>;
-}
-
-/// Whether a call may be sent again when nobody knows if the portal carried it out.
-/// Source: outbound rules, "Idempotency and ordering".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repeat {
-    /// The same call again leaves the same state.
-    Harmless,
-    /// `fields.templateId` makes the portal recognise a repeat.
-    ByTemplate,
-    /// A repeat could be seen twice.
-    Never,
-}
-
-/// `imbot.v2.Chat.Message.send`: says something in a dialog the bot is in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MessageSend {
-    /// `chatN`, or the number of the other user.
-    pub dialog_id: String,
-    /// Text (at most 20,000 code points) and keyboard.
-    pub draft: Draft,
-    /// The message it answers.
-    pub reply_id: Option<i64>,
-}
-
-impl Method for MessageSend {
-    const NAME: &'static str = "imbot.v2.Chat.Message.send";
-    const REPEAT: Repeat = Repeat::ByTemplate;
-
-    fn dialog(&self) -> Option<&str> {
-        Some(&self.dialog_id)
-    }
-
-    fn params(self) -> Map<String, Value> {
-        let mut fields = self.draft.fields();
-        if let Some(reply) = self.reply_id {
-            fields["replyId"] = json!(reply);
-        }
-        Map::from_iter([
-            ("dialogId".to_owned(), json!(self.dialog_id)),
-            ("fields".to_owned(), fields),
-        ])
-    }
-}
-
-/// `imbot.v2.Command.answer`: answers a slash command where it was given, even where the bot is no member.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CommandAnswer {
-    /// `data.command.id` of the event.
-    pub command_id: i64,
-    /// `data.message.id` of the event.
-    pub message_id: i64,
-    /// The dialog of the event.
-    pub dialog_id: String,
-    /// Text and keyboard.
-    pub draft: Draft,
-}
-
-impl Method for CommandAnswer {
-    const NAME: &'static str = "imbot.v2.Command.answer";
-    const REPEAT: Repeat = Repeat::Never;
-
-    fn dialog(&self) -> Option<&str> {
-        Some(&self.dialog_id)
-    }
-
-    fn params(self) -> Map<String, Value> {
-        Map::from_iter([
-            ("commandId".to_owned(), json!(self.command_id)),
-            ("messageId".to_owned(), json!(self.message_id)),
-            ("dialogId".to_owned(), json!(self.dialog_id)),
-            ("fields".to_owned(), self.draft.fields()),
-        ])
-    }
-}
-
-/// `imbot.v2.Revision.get`: the revision of the portal's API. Needs no bot; the cheapest probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RevisionGet;
-
-impl Method for RevisionGet {
-    const NAME: &'static str = "imbot.v2.Revision.get";
-    const REPEAT: Repeat = Repeat::Harmless;
-
-    fn dialog(&self) -> Option<&str> {
-        None
-    }
-
-    fn params(self) -> Map<String, Value> {
-        Map::new()
-    }
-}
-
-/// The method's name as a metric label: itself if it is catalogued here, else `other`.
-#[must_use]
-pub fn label(name: &str) -> &'static str {
-    [MessageSend::NAME, CommandAnswer::NAME, RevisionGet::NAME]
-        .into_iter()
-        .find(|known| *known == name)
-        .unwrap_or("other")
-}
-
+mod base64;
+mod batch;
+mod bot;
+mod call;
+mod catalogue;
+mod chat;
+mod codes;
+mod command;
+mod entity;
+mod error;
+mod event;
+mod file;
+mod lenient;
+mod message;
+mod openlines;
+mod people;
+mod reaction;
+mod reply;
+mod revision;
 #[cfg(test)]
-mod tests {
-    use super::*;
+mod tests;
+mod ui;
+mod values;
 
-    #[test]
-    fn a_send_names_its_dialog_and_text() {
-        let send = MessageSend {
-            dialog_id: "chat5".into(),
-            draft: "Hello".into(),
-            reply_id: Some(7),
-        };
-        assert_eq!(
-            Value::Object(send.params()),
-            json!({ "dialogId": "chat5", "fields": { "message": "Hello", "replyId": 7 } })
-        );
-    }
-
-    #[test]
-    fn an_answer_names_command_and_message() {
-        let answer = CommandAnswer {
-            command_id: 42,
-            message_id: 789,
-            dialog_id: "27".into(),
-            draft: "Here is the help".into(),
-        };
-        assert_eq!(
-            Value::Object(answer.params()),
-            json!({ "commandId": 42, "messageId": 789, "dialogId": "27", "fields": { "message": "Here is the help" } })
-        );
-    }
-
-    #[test]
-    fn labels_are_a_fixed_set() {
-        assert_eq!(label("imbot.v2.Command.answer"), "imbot.v2.Command.answer");
-        assert_eq!(label("anything.a.stranger.wrote"), "other");
-    }
-}
+pub use crate::types::{Reason, Refused};
+pub use batch::{Alone, batch_command, must_go_alone};
+pub use bot::{BotGet, BotList, BotRegister, BotUnregister, BotUpdate};
+pub use call::{Address, Method, Read, Repeat};
+pub use catalogue::{CATALOGUE, Entry, find, label};
+pub use chat::{ChatAdd, ChatGet, ChatLeave, ChatSetOwner, ChatUpdate};
+pub use codes::ErrorCode;
+pub use command::{CommandAnswer, CommandList, CommandRegister, CommandUnregister, CommandUpdate};
+pub use entity::{BotInfo, ChatInfo, CommandInfo, FileInfo, MessageInfo, UserInfo};
+pub use error::ErrorClass;
+pub use event::{EventGet, UserEventGet, UserEventSubscribe, UserEventUnsubscribe};
+pub use file::{FileDownload, FileUpload, UserFileDownload, UserFileUpload};
+pub use lenient::OrFalse;
+pub use message::{MessageDelete, MessageGet, MessageGetContext, MessageRead, MessageSend, MessageUpdate};
+pub use openlines::{SessionFinish, SessionMessageSend, SessionOperator, SessionTransfer};
+#[expect(deprecated, reason = "kept for bots of version 1")]
+pub use people::OldChatUserList;
+pub use people::{ChatManagerAdd, ChatManagerDelete, ChatUserAdd, ChatUserDelete, ChatUserList};
+pub use reaction::{ReactionAdd, ReactionDelete};
+pub use reply::{
+    BotListReply, BotReply, ChatAddReply, ChatReply, CommandListReply, CommandReply, Done, EventsReply, FetchedEvent,
+    FileDownloadReply, FileUploadReply, MessageContextReply, MessageReadReply, MessageReply, MessageSendReply,
+    RevisionReply,
+};
+pub use revision::RevisionGet;
+pub use ui::{BotSendContext, InputActionNotify, TextFieldEnabled};
+pub use values::{AgentAction, Background, BotType, Color, Direction, EventMode, Gender, Reaction};

@@ -1,7 +1,7 @@
 //! One REST call: credentials added, sent once, answered or not. Never repeats, never waits for its turn.
 
 use super::fault::{Executed, Fault};
-use crate::method;
+use crate::method::{self, Address};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::Secret;
 use serde_json::{Map, Value};
@@ -29,12 +29,13 @@ impl Credentials {
         }
     }
 
-    fn add_to(&self, params: &mut Map<String, Value>) {
+    fn add_to(&self, name: &str, params: &mut Map<String, Value>) {
         match self {
             Self::Webhook {
                 bot_token: Some(token), ..
             } => {
-                params.insert("botToken".to_owned(), token.expose().into());
+                let address = method::find(name).map_or(Address::BOT, |entry| entry.address);
+                address.put_token(params, token.expose());
             }
             Self::Webhook { bot_token: None, .. } => {}
             Self::Token { token, .. } => {
@@ -88,7 +89,7 @@ impl Client {
     async fn exchange(&self, credentials: &Credentials, name: &str, params: &str) -> Result<Value, Fault> {
         let mut object: Map<String, Value> =
             serde_json::from_str(params).map_err(|_| Fault::coded("stored_params_broken", "", 400))?;
-        credentials.add_to(&mut object);
+        credentials.add_to(name, &mut object);
         let body = Value::Object(object).to_string();
         let response = self
             .http
@@ -173,9 +174,16 @@ mod tests {
             url: Secret::new("https://a.example/rest/1/code/"),
             bot_token: Some(Secret::new("tok")),
         };
-        let mut params = Map::new();
-        webhook.add_to(&mut params);
-        assert_eq!(Value::Object(params), json!({ "botToken": "tok" }));
+        for (name, placed) in [
+            ("imbot.v2.Chat.get", json!({ "botToken": "tok" })),
+            ("imopenlines.bot.session.finish", json!({ "CLIENT_ID": "tok" })),
+            ("imbot.v2.Revision.get", json!({})),
+            ("crm.deal.get", json!({ "botToken": "tok" })),
+        ] {
+            let mut params = Map::new();
+            webhook.add_to(name, &mut params);
+            assert_eq!(Value::Object(params), placed, "{name}");
+        }
         assert_eq!(
             webhook.url("imbot.v2.Revision.get"),
             "https://a.example/rest/1/code/imbot.v2.Revision.get"
@@ -185,7 +193,7 @@ mod tests {
             token: Secret::new("acc"),
         };
         let mut params = Map::new();
-        token.add_to(&mut params);
+        token.add_to("imbot.v2.Chat.get", &mut params);
         assert_eq!(Value::Object(params), json!({ "auth": "acc" }));
         assert!(!format!("{webhook:?} {token:?}").contains("code"), "no secret in Debug");
         assert!(!format!("{token:?}").contains("acc\""));

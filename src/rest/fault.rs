@@ -3,6 +3,7 @@
 //! The `error` code is looked at before the HTTP status: portals disagree about statuses, and error pages may be HTML.
 //! Source: outbound rules, "What each failure means".
 
+use crate::method::{ErrorClass, ErrorCode};
 use std::fmt;
 
 /// What kind of failure it is, hence what can help.
@@ -112,11 +113,9 @@ impl Fault {
 
     /// An answer with an `error` code.
     pub(crate) fn coded(code: &str, description: &str, status: u16) -> Self {
-        let class = classify(code, description, status);
-        let executed = match class {
-            Class::Transient => Executed::Unknown,
-            _ => Executed::No,
-        };
+        let known = ErrorCode::from(code);
+        let class = classify(&known, description, status);
+        let executed = carried_out(&known, class);
         // A code is short and of fixed alphabet; anything else is not repeated into logs.
         let plain = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let code = if plain {
@@ -133,31 +132,38 @@ impl Fault {
     }
 }
 
-fn classify(code: &str, description: &str, status: u16) -> Class {
+/// What the catalogue says of the code, in the finer terms of who has to stop.
+fn classify(code: &ErrorCode, description: &str, status: u16) -> Class {
     match code {
-        "QUERY_LIMIT_EXCEEDED" => Class::Limit,
-        "OPERATION_TIME_LIMIT" => Class::OperatingTime,
-        "expired_token" | "invalid_token" => Class::Expired,
-        "NO_AUTH_FOUND"
-        | "INVALID_CREDENTIALS"
-        | "insufficient_scope"
-        | "APPLICATION_NOT_FOUND"
-        | "PAYMENT_REQUIRED"
-        | "PORTAL_DELETED"
-        | "OVERLOAD_LIMIT"
-        | "user_access_error"
-        | "INVALID_REQUEST" => Class::Identity,
-        "BOT_OWNERSHIP_ERROR" | "BOT_TOKEN_NOT_SPECIFIED" => Class::Bot,
-        "BOT_NOT_FOUND" | "BOT_ID_ERROR" => Class::BotGone,
-        // One code, two meanings: a plan without REST stops everything, a chat without the bot only this call.
-        "ACCESS_DENIED" if description.contains("commercial plans") || description.contains("by subscription") => {
-            Class::Identity
-        }
-        "ACCESS_DENIED" | "BOT_TYPE_NOT_ALLOWED" | "MESSAGE_ACCESS_DENIED" => Class::Access,
-        "SENDING_FAILED" | "MESSAGE_DUPLICATED_BY_UUID" => Class::Sending,
-        "INTERNAL_SERVER_ERROR" | "ERROR_UNEXPECTED_ANSWER" | "CONNECTION_ERROR" => Class::Transient,
-        _ if status >= 500 => Class::Transient,
-        _ => Class::Invalid,
+        ErrorCode::OperationTimeLimit => return Class::OperatingTime,
+        ErrorCode::ExpiredToken | ErrorCode::InvalidToken | ErrorCode::ErrorOauth => return Class::Expired,
+        ErrorCode::BotOwnershipError | ErrorCode::BotTokenNotSpecified => return Class::Bot,
+        ErrorCode::SendingFailed | ErrorCode::MessageDuplicatedByUuid => return Class::Sending,
+        // About the one call and its method: the identity is good for others.
+        ErrorCode::AppIdError | ErrorCode::AuthError | ErrorCode::ScopeError => return Class::Access,
+        // Nearly always a right to answer that has run out, and that does not come back.
+        ErrorCode::CommandAnswerFailed => return Class::Invalid,
+        _ => {}
+    }
+    match code.class_said(description) {
+        Some(ErrorClass::Limit) => Class::Limit,
+        Some(ErrorClass::Auth | ErrorClass::Fatal) => Class::Identity,
+        Some(ErrorClass::BotGone) => Class::BotGone,
+        Some(ErrorClass::Access) => Class::Access,
+        Some(ErrorClass::Invalid) => Class::Invalid,
+        Some(ErrorClass::Transient | ErrorClass::Unknown) => Class::Transient,
+        None if status >= 500 => Class::Transient,
+        None => Class::Invalid,
+    }
+}
+
+/// Whether a call that failed so may have been carried out.
+fn carried_out(code: &ErrorCode, class: Class) -> Executed {
+    match code {
+        // Said before anything is done: the folder did not open, an administrator has not confirmed.
+        ErrorCode::FolderError | ErrorCode::FileFolderError | ErrorCode::MethodConfirmWaiting => Executed::No,
+        _ if class == Class::Transient => Executed::Unknown,
+        _ => Executed::No,
     }
 }
 
@@ -178,6 +184,11 @@ mod tests {
             ("EMPTY_MESSAGE", 400, Class::Invalid),
             ("COMMAND_ANSWER_FAILED", 400, Class::Invalid),
             ("SENDING_FAILED", 400, Class::Sending),
+            ("SCOPE_ERROR", 400, Class::Access),
+            ("NOT_INSTALLED", 401, Class::Identity),
+            ("authorization_error", 401, Class::Identity),
+            ("ERROR_OAUTH", 401, Class::Expired),
+            ("FILE_SEND_FAILED", 400, Class::Transient),
             ("INTERNAL_SERVER_ERROR", 500, Class::Transient),
             ("SOMETHING_NEW", 500, Class::Transient),
             ("SOMETHING_NEW", 400, Class::Invalid),
@@ -200,6 +211,8 @@ mod tests {
             Executed::Unknown
         );
         assert_eq!(Fault::coded("QUERY_LIMIT_EXCEEDED", "", 503).executed, Executed::No);
+        assert_eq!(Fault::coded("FILE_SEND_FAILED", "", 400).executed, Executed::Unknown);
+        assert_eq!(Fault::coded("FILE_FOLDER_ERROR", "", 400).executed, Executed::No);
         assert_eq!(Fault::unreadable(503).executed, Executed::No);
         assert_eq!(Fault::unreadable(502).executed, Executed::Unknown);
         assert_eq!(Fault::unreadable(200).executed, Executed::Unknown);

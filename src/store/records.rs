@@ -275,6 +275,7 @@ pub(crate) struct Activity {
 impl Activity {
     /// Whether only `hanging` tasks run (which wait for something outside) and nothing can start before the clock moves
     /// or the store changes.
+    #[cfg(feature = "testing")]
     pub(crate) fn is_idle(self, hanging: usize, generation: u64, now: Timestamp) -> bool {
         self.running == hanging && self.looked.is_some_and(|(seen, next)| seen == generation && now < next)
     }

@@ -170,7 +170,8 @@ impl Stage {
     /// # Panics
     /// If that does not come within half a minute of real time: the test would hang.
     pub async fn settle_but(&mut self, hanging: usize) {
-        let settled = tokio::time::timeout(PATIENCE, self.running().settled(hanging)).await;
+        let clock = self.clock.clone();
+        let settled = tokio::time::timeout(PATIENCE, self.running().settled(hanging, &clock)).await;
         assert!(
             settled.is_ok(),
             "half a minute, and something still runs: does a handler wait for the test?"

@@ -1,12 +1,25 @@
-//! A message to be said: text and keyboard. Owns their JSON shape as `imbot.v2` takes it; never sends.
+//! A message to be said: text, attachment and buttons. Owns their place in `fields` as `imbot.v2` takes it; never sends.
 
-use super::Markup;
-use serde_json::{Value, json};
+use super::fields::Fields;
+use super::refused::{Reason, Refused};
+use super::{Attachment, Keyboard, Markup};
+use serde_json::Value;
 
 /// What a bot is about to say. Plain text becomes a draft by itself: `ctx.reply("Hello")`.
+///
+/// ```
+/// use imbot::{Button, Draft, Keyboard};
+/// use imbot::types::{Attachment, Block};
+/// let draft = Draft::new("Your order")
+///     .attachment(Attachment::new().block(Block::message("2 x tea")))
+///     .keyboard(Keyboard::new().button(Button::command("Pay", "/pay", "12")));
+/// assert!(draft.check().is_ok());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[must_use]
 pub struct Draft {
     text: Markup,
+    attachment: Option<Attachment>,
     keyboard: Option<Keyboard>,
 }
 
@@ -16,16 +29,20 @@ impl Draft {
     pub const MAX_CHARS: usize = 20_000;
 
     /// A message of this text.
-    #[must_use]
     pub fn new(text: impl Into<Markup>) -> Self {
         Self {
             text: text.into(),
-            keyboard: None,
+            ..Self::default()
         }
     }
 
+    /// The same message with blocks below its text. With an attachment the text may be empty.
+    pub fn attachment(mut self, attachment: Attachment) -> Self {
+        self.attachment = Some(attachment);
+        self
+    }
+
     /// The same message with buttons below it.
-    #[must_use]
     pub fn keyboard(mut self, keyboard: Keyboard) -> Self {
         self.keyboard = Some(keyboard);
         self
@@ -37,14 +54,45 @@ impl Draft {
         &self.text
     }
 
+    /// Whether neither text nor attachment would be shown; the portal refuses that (EMPTY_MESSAGE).
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.text.is_blank() && self.attachment.is_none()
+    }
+
+    /// Text over [`MAX_CHARS`](Self::MAX_CHARS), and what is wrong with attachment and keyboard. A blank draft passes:
+    /// it may go with forwarded messages.
+    ///
+    /// # Errors
+    /// The first thing that the portal would refuse or cut, with its place (`message`, `attach…`, `keyboard…`).
+    pub fn check(&self) -> Result<(), Refused> {
+        let (length, most) = (self.text.as_str().chars().count(), Self::MAX_CHARS);
+        if length > most {
+            return Err(Refused::new("message", Reason::TooLong { length, most }));
+        }
+        if let Some(attachment) = &self.attachment {
+            attachment.check().map_err(|refused| refused.inside("attach"))?;
+        }
+        if let Some(keyboard) = &self.keyboard {
+            keyboard.check().map_err(|refused| refused.inside("keyboard"))?;
+        }
+        Ok(())
+    }
+
     /// The `fields` object of `imbot.v2.Chat.Message.send` and `imbot.v2.Command.answer`.
     #[must_use]
     pub fn fields(&self) -> Value {
-        let mut fields = json!({ "message": self.text.as_str() });
-        if let Some(keyboard) = &self.keyboard {
-            fields["keyboard"] = keyboard.json();
+        let mut fields = Fields::new();
+        if !self.text.as_str().is_empty() {
+            fields = fields.with("message", self.text.as_str());
         }
-        fields
+        if let Some(attachment) = &self.attachment {
+            fields = fields.with("attach", attachment.json());
+        }
+        if let Some(keyboard) = &self.keyboard {
+            fields = fields.with("keyboard", keyboard.json());
+        }
+        Value::Object(fields.into_object())
     }
 }
 
@@ -54,70 +102,11 @@ impl<T: Into<Markup>> From<T> for Draft {
     }
 }
 
-/// Rows of buttons below a message.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Keyboard(Vec<Value>);
-
-impl Keyboard {
-    /// An empty keyboard.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a button to the present row.
-    #[must_use]
-    pub fn button(mut self, button: Button) -> Self {
-        self.0.push(button.0);
-        self
-    }
-
-    /// Starts a new row.
-    #[must_use]
-    pub fn row(mut self) -> Self {
-        self.0.push(json!({ "TYPE": "NEWLINE" }));
-        self
-    }
-
-    fn json(&self) -> Value {
-        Value::Array(self.0.clone())
-    }
-}
-
-/// One button. Field names and values as Bitrix24's message keyboard documentation gives them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Button(Value);
-
-impl Button {
-    /// A button that raises a command event (`context` = `keyboard`) of the bot; `command` with or without its slash.
-    /// The command must be registered at the portal.
-    #[must_use]
-    pub fn command(text: &str, command: &str, params: &str) -> Self {
-        Self(json!({
-            "TEXT": text,
-            "COMMAND": command.trim_start_matches('/'),
-            "COMMAND_PARAMS": params,
-            "DISPLAY": "LINE",
-        }))
-    }
-
-    /// A button that opens an address (`http`, `https`, or a path of the portal).
-    #[must_use]
-    pub fn link(text: &str, address: &str) -> Self {
-        Self(json!({ "TEXT": text, "LINK": address, "DISPLAY": "LINE" }))
-    }
-
-    /// The same button, locked after the first press. Command buttons only.
-    #[must_use]
-    pub fn once(mut self) -> Self {
-        self.0["BLOCK"] = json!("Y");
-        self
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::{Block, Button};
+    use serde_json::json;
 
     #[test]
     fn a_draft_writes_the_fields_of_a_send() {
@@ -125,11 +114,32 @@ mod tests {
             .button(Button::command("Yes", "/feedback", "like 42").once())
             .row()
             .button(Button::link("Site", "https://example.com"));
-        let fields = Draft::new("[b]x").keyboard(keyboard).fields();
+        let attachment = Attachment::new().block(Block::message("more"));
+        let fields = Draft::new("[b]x").keyboard(keyboard).attachment(attachment).fields();
         assert_eq!(fields["message"], "[\u{200B}b]x");
+        assert_eq!(fields["attach"], json!([{ "MESSAGE": "more" }]));
         assert_eq!(fields["keyboard"][0]["COMMAND"], "feedback");
         assert_eq!(fields["keyboard"][0]["BLOCK"], "Y");
         assert_eq!(fields["keyboard"][1], json!({ "TYPE": "NEWLINE" }));
         assert_eq!(fields["keyboard"][2]["LINK"], "https://example.com");
+    }
+
+    #[test]
+    fn a_draft_is_refused_for_its_text_its_attachment_or_its_keyboard() {
+        let long = Draft::new("ä".repeat(Draft::MAX_CHARS + 1));
+        assert_eq!(long.check().unwrap_err().field(), "message");
+        assert_eq!(Draft::new("ä".repeat(Draft::MAX_CHARS)).check(), Ok(()));
+        let empty = Draft::new("x").attachment(Attachment::new());
+        assert_eq!(empty.check().unwrap_err().field(), "attach.BLOCKS");
+        let dumb = Draft::new("x").keyboard(Keyboard::new().button(Button::link("", "/")));
+        assert_eq!(dumb.check().unwrap_err().field(), "keyboard.0.TEXT");
+    }
+
+    #[test]
+    fn blocks_alone_are_something_to_say() {
+        assert!(Draft::new(" ").is_blank());
+        let shown = Draft::new("").attachment(Attachment::new().block(Block::delimiter()));
+        assert!(!shown.is_blank());
+        assert_eq!(shown.fields(), json!({ "attach": [{ "DELIMITER": { "SIZE": 200 } }] }));
     }
 }

@@ -1,16 +1,29 @@
 //! Words of the domain, shared by every room: ids, secrets, time, text for people. No I/O, imports no other room.
 
+mod attachment;
+mod blocks;
 mod clock;
 mod draft;
+mod fields;
 mod ids;
+mod keyboard;
 mod markup;
+mod refused;
 mod secret;
+mod words;
 
+pub use attachment::Attachment;
+pub use blocks::{Block, FileLink, GridRow, Image, Link, UserCard};
 pub use clock::{Clock, Timestamp};
-pub use draft::{Button, Draft, Keyboard};
+pub use draft::Draft;
+pub(crate) use fields::{Fields, put};
 pub use ids::{CallId, EventId, Lane, PortalId, TemplateId};
+pub use keyboard::{Button, Keyboard};
 pub use markup::Markup;
 #[doc(hidden)]
 pub use markup::{EscapePiece, Piece};
+pub use refused::{Reason, Refused};
 pub(crate) use secret::revealing;
 pub use secret::{Secret, is_credential, reveal};
+pub(crate) use words::words;
+pub use words::{AvatarType, ColorToken, Device, Display, Layout};
