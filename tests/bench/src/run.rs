@@ -2,7 +2,7 @@
 
 use crate::Failed;
 use crate::machine::{self, Pins};
-use crate::sample::{DISTURBED, Sample};
+use crate::sample::{DISTURBED, Fill, Sample};
 use crate::servers::{self, Server, Setup};
 use crate::stages::Stages;
 use crate::table;
@@ -35,10 +35,10 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 20_000)]
     burst: u64,
     /// Seconds to wait before each run for a quiet machine.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 10)]
     patience: u64,
     /// How often a run disturbed by other programs is repeated; the least disturbed counts.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 1)]
     again: usize,
     /// Where the stores lie; default: `bench-data` in the target folder. Must be a disk, not memory.
     #[arg(long)]
@@ -90,12 +90,24 @@ impl Mode {
 pub(crate) struct Samples(Vec<(Mode, Sample)>);
 
 impl Samples {
+    /// The undisturbed runs of this mode; all of them if none was undisturbed.
     pub(crate) fn of(&self, mode: Mode) -> Vec<Sample> {
-        self.0
-            .iter()
-            .filter(|(of, _)| *of == mode)
-            .map(|(_, sample)| sample.clone())
-            .collect()
+        let all = self.0.iter().filter(|(of, _)| *of == mode).map(|(_, sample)| sample);
+        let quiet: Vec<Sample> = all
+            .clone()
+            .filter(|sample| sample.others() <= DISTURBED)
+            .cloned()
+            .collect();
+        if quiet.is_empty() {
+            all.cloned().collect()
+        } else {
+            quiet
+        }
+    }
+
+    /// The backlog, whichever run it was in.
+    pub(crate) fn fill(&self) -> Option<Fill> {
+        self.0.iter().find_map(|(_, sample)| sample.fill)
     }
 }
 

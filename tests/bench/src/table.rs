@@ -63,12 +63,12 @@ fn text(mut table: Table) -> String {
 
 fn speed(samples: &Samples) -> String {
     let mut table = table(&[
-        "", "events/s", "least", "most", "of bare", "p50 ms", "p99 ms", "p99.9 ms", "max ms",
+        "", "runs", "events/s", "least", "most", "of bare", "p50 ms", "p99 ms", "p99.9 ms", "max ms",
     ]);
     for mode in Mode::ALL {
         let of = samples.of(mode);
         let rate = spread(&of, Sample::rate);
-        let mut row = vec![mode.name().to_owned()];
+        let mut row = vec![mode.name().to_owned(), of.len().to_string()];
         row.extend([rate.median, rate.min, rate.max].map(|rate| format!("{rate:.0}")));
         row.push(format!("{:.2}", of_bare(samples, mode)));
         let latencies = [
@@ -179,7 +179,7 @@ fn aims(samples: &Samples) -> String {
         ("at most", 64.0),
         true,
     );
-    for fill in durable.iter().filter_map(|sample| sample.fill) {
+    if let Some(fill) = samples.fill() {
         aim(
             &format!("{} pending, MiB", fill.pending),
             mib(fill.kib),
