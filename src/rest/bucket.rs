@@ -28,7 +28,9 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// An empty counter: `burst` requests at once, `rate` more each second.
     pub(crate) fn new(burst: u32, rate: f64, now: Timestamp) -> Self {
-        let capacity = (f64::from(burst) - rate).max(1.0);
+        // Where a second gives back more than half, two of our seconds may fall into one of the portal's: half for each.
+        let burst = f64::from(burst);
+        let capacity = (burst - rate).max((burst / 2.0).floor()).max(1.0);
         Self {
             capacity,
             rate,
@@ -128,20 +130,20 @@ mod tests {
     }
 
     /// The portal's counter, written down a second time from its documentation.
-    fn overrun(continuous: bool, phase_ms: i64) -> Option<i64> {
-        let mut ours = Bucket::new(50, 2.0, START);
+    fn overrun(burst: u32, rate: f64, continuous: bool, phase_ms: i64) -> Option<i64> {
+        let mut ours = Bucket::new(burst, rate, START);
         let (mut level, mut last) = (0.0_f64, START.0 + phase_ms - 1000);
         for tick in 0..60_000 {
             let now = Timestamp(START.0 + tick);
             if continuous {
-                level = (level - 0.002).max(0.0);
+                level = (level - rate / 1000.0).max(0.0);
             } else if now.0 - last >= 1000 {
-                level = (level - 2.0).max(0.0);
+                level = (level - rate).max(0.0);
                 last += 1000;
             }
             if ours.tokens(now) > 0 {
                 ours.take(now);
-                if level >= 50.0 {
+                if level >= f64::from(burst) {
                     return Some(tick);
                 }
                 level += 1.0;
@@ -152,9 +154,15 @@ mod tests {
 
     #[test]
     fn the_portal_never_refuses_under_either_drain_and_any_phase() {
-        assert_eq!(overrun(true, 0), None);
-        for phase in [0, 1, 250, 500, 999] {
-            assert_eq!(overrun(false, phase), None, "phase {phase}");
+        for (burst, rate) in [(50, 2.0), (250, 5.0), (10, 8.0), (10, 40.0)] {
+            assert_eq!(overrun(burst, rate, true, 0), None, "{burst}, {rate}");
+            for phase in [0, 1, 250, 500, 999] {
+                assert_eq!(
+                    overrun(burst, rate, false, phase),
+                    None,
+                    "{burst}, {rate}, phase {phase}"
+                );
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 const FILE: &str = "lock";
 
@@ -38,17 +39,22 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| io("open the lock file", e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let owner = read(&mut file).unwrap_or_default();
+        let mut patience = 50;
+        while let Err(refused) = file.try_lock() {
+            if let TryLockError::Error(e) = refused {
+                return Err(io("lock", e));
+            }
+            let owner = read(&mut file).unwrap_or_default();
+            if owner.pid != Some(std::process::id()) || patience == 0 {
                 return Err(OpenError::Locked {
                     folder: folder.to_owned(),
                     pid: owner.pid,
                     admin: owner.admin,
                 });
             }
-            Err(TryLockError::Error(e)) => return Err(io("lock", e)),
+            // Our own, let go a moment ago: a process that we were just starting shares it until it runs its program.
+            patience -= 1;
+            std::thread::sleep(Duration::from_millis(10));
         }
         let lock = Self(file);
         lock.note(None).map_err(|e| io("write the lock file", e))?;
