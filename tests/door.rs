@@ -229,6 +229,23 @@ async fn what_is_authentic_but_unusable_is_kept_for_a_person() {
     assert_eq!(over(stage).await.accepted, 0);
 }
 
+#[tokio::test]
+async fn a_dialog_that_is_none_is_kept_out_of_the_queues_and_the_logs() {
+    let mut stage = stage().await;
+    for (id, dialog) in [(9001, "7".repeat(65)), (9002, "chat7%0Aforged line".to_owned())] {
+        let body = message(stage.portal(), 27, id, "hello");
+        let answered = stage.post_form(with(&body, "data[chat][dialogId]", &dialog)).await;
+        assert_eq!(
+            (answered.status, answered.outcome.as_str()),
+            (200, "quarantined"),
+            "{dialog}"
+        );
+    }
+    let listed = api(&mut stage, "/api/v1/dead-letters?queue=quarantine").await;
+    assert_eq!(listed["letters"][0]["dialog"], "");
+    assert_eq!(over(stage).await.accepted, 0);
+}
+
 async fn api(stage: &mut Stage, path: &str) -> Value {
     let (admin, token) = stage.admin();
     let answer = client()
