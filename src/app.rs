@@ -1,20 +1,35 @@
 //! `App`: bots and settings to a running process. The only place that wires rooms together; owns no rule of any.
 
-use crate::deliver::{Deliver, PortalAccess, Rules};
-use crate::dispatch::{AnswerVia, Bot, Dispatch, Roster, Served, Workers};
-use crate::http::{self, Admin, BotPass, Door, Doors, Gate, Observer, PortalPass};
+mod aside;
+mod doors;
+mod reload;
+mod sites;
+mod terms;
+mod token;
+mod watchdog;
+
+pub(crate) use aside::Aside;
+pub(crate) use reload::Reloaded;
+pub(crate) use sites::identities;
+pub(crate) use token::ADMIN_TOKEN;
+
+use doors::{DoorThread, open_doors};
+use terms::{ack, rules, workers};
+
+use crate::deliver::{Deliver, DeliverView};
+use crate::dispatch::{Bot, Dispatch, Outbox, Roster, Ways};
+use crate::fetch::Fetch;
+use crate::http::{self, Admin, Door, Doors, Gate, Observer};
+use crate::identity::Identities;
 use crate::lifecycle::{self, Stop};
-use crate::rest::Client;
-use crate::settings::{self, BotSettings, OnUnknown, PortalSettings, Settings};
-use crate::store::{self, Activity, Identity, Store};
+use crate::rest::{Client, Desk};
+use crate::settings::Settings;
+use crate::store::{self, Activity, Store};
 use crate::telemetry;
-use crate::types::{Clock, PortalId, Secret};
-use std::collections::HashMap;
+use crate::types::Clock;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -22,6 +37,7 @@ use tokio::task::JoinSet;
 #[derive(Debug, Default)]
 pub struct App {
     pub(crate) bots: Vec<Bot>,
+    pub(crate) outbox: Outbox,
 }
 
 impl App {
@@ -36,6 +52,12 @@ impl App {
     pub fn bot(mut self, bot: Bot) -> Self {
         self.bots.push(bot);
         self
+    }
+
+    /// Queues calls that no event caused (reminders, notices), from any task; it waits until the server has started.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        self.outbox.clone()
     }
 
     /// What cannot be right in the program itself: two bots of one name, two handlers for one event.
@@ -71,16 +93,39 @@ pub(crate) struct Running {
     pub(crate) inherited: bool,
     pub(crate) store: Store,
     stop: Stop,
-    door: JoinHandle<io::Result<()>>,
+    /// Errands on their way count as running.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only tests wait for everything to settle")
+    )]
+    desk: Desk,
+    door: DoorThread,
     engines: JoinSet<()>,
     dispatching: watch::Receiver<Activity>,
     delivering: watch::Receiver<Activity>,
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only tests wait for everything to settle")
+    )]
+    installing: watch::Receiver<Activity>,
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only tests wait for everything to settle")
+    )]
+    fetching: watch::Receiver<Activity>,
+    pub(crate) identities: Identities,
+}
+
+fn machine(error: impl std::fmt::Display) -> StartError {
+    StartError::Machine(error.to_string())
 }
 
 /// What a server is made from.
 pub(crate) struct Plan<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) bots: &'a [Bot],
+    /// Opened when the server has started.
+    pub(crate) outbox: Outbox,
     pub(crate) clock: Clock,
     pub(crate) observer: Option<Observer>,
     /// False: events are accepted and wait (`imbot serve --paused`).
@@ -93,60 +138,64 @@ impl Running {
         let Plan {
             settings,
             bots,
+            outbox,
             clock,
             observer,
             dispatching,
         } = plan;
-        let client = Client::new().map_err(|error| StartError::Machine(error.to_string()))?;
+        // Before anything counts, so that nothing is counted into the void.
+        telemetry::install().map_err(machine)?;
+        let client = Client::new().map_err(machine)?;
         let doors = http::open(settings.server.listen, settings.admin.listen).map_err(StartError::Listen)?;
         let store = open_store(settings, &clock)?;
-        let names: Vec<&str> = settings.portals.iter().map(|portal| portal.name.as_str()).collect();
-        let ids = store
-            .register_portals(&names)
-            .map_err(|error| StartError::Machine(error.to_string()))?;
-        let portals: Portals<'_> = ids.into_iter().zip(&settings.portals).collect();
+        let identities = identities(settings, &store, &clock, &client).map_err(machine)?;
         let stop = Stop::new();
 
+        let (desk, errands) = Desk::open();
+        let (view, orders) = DeliverView::open();
+        let ways = Ways {
+            desk: desk.clone(),
+            client: client.clone(),
+            outbox,
+        };
         let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let rooms = (
-            Arc::new(door(settings, &store, &portals, &clock, observer)),
-            Arc::new(admin_of(settings, &store, &clock, &stop)?),
-        );
+        let admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view))?;
+        let public_room = door(settings, &store, &identities, &clock, observer);
+        let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
-        let max_age = settings.deliver.max_age;
         let dispatch = Dispatch::new(
             store.clone(),
             clock.clone(),
-            roster(&portals, bots),
+            roster(&identities, bots),
             workers(settings),
-            max_age,
+            settings.deliver.max_age,
+            ways,
         );
-        let repeat_unknown = settings.deliver.on_unknown == OnUnknown::Repeat;
-        let rules = Rules {
-            hold: settings.deliver.hold,
-            repeat_unknown,
-        };
-        let deliver = Deliver::new(store.clone(), clock, client, rules, access(&portals));
-        let (dispatching_seen, delivering) = (dispatch.activity(), deliver.activity());
-        let mut engines = JoinSet::new();
-        if dispatching {
-            engines.spawn(dispatch.work(stop.clone()));
-            engines.spawn(deliver.work(stop.clone()));
-        }
-        let dispatching = dispatching_seen;
+        let ends = (errands, orders);
+        let (rules, known) = (rules(settings), identities.clone());
+        let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, known, ends);
+        let fetch = Fetch::new(store.clone(), clock, desk.clone(), identities.clone());
+        let fetching = fetch.activity();
+        let (seen, delivering) = (dispatch.activity(), deliver.activity());
+        let work = dispatching.then_some((dispatch, deliver, fetch));
+        let engines = engines(&identities, work, &stop);
         Ok(Self {
             public,
             admin,
             inherited,
             store,
             stop,
+            desk,
             door,
             engines,
-            dispatching,
+            dispatching: seen,
             delivering,
+            installing: identities.activity(),
+            fetching,
+            identities,
         })
     }
 
@@ -161,20 +210,32 @@ impl Running {
     pub(crate) async fn settled(&mut self, hanging: usize, clock: &Clock) {
         loop {
             let now = clock.now();
+            // First: what it has stored is seen by the look at the inbox.
+            let served = *self.identities.changes().borrow();
+            let fetching = *self.fetching.borrow_and_update();
             let dispatch = self
                 .dispatching
                 .borrow_and_update()
                 .is_idle(hanging, self.store.events_generation(), now);
-            let deliver = self
-                .delivering
+            let deliver =
+                self.delivering
+                    .borrow_and_update()
+                    .is_idle(0, self.store.calls_generation() + self.desk.handed(), now);
+            let install = self
+                .installing
                 .borrow_and_update()
-                .is_idle(0, self.store.calls_generation(), now);
-            if dispatch && deliver {
+                .is_idle(0, self.identities.generation(), now);
+            // A poll that the deliverer holds back waits for the clock like it.
+            let held = fetching.running.min(self.delivering.borrow().held);
+            let fetch = fetching.is_idle(held, served, now);
+            if fetch && dispatch && deliver && install {
                 return;
             }
             tokio::select! {
                 changed = self.dispatching.changed() => if changed.is_err() { return },
                 changed = self.delivering.changed() => if changed.is_err() { return },
+                changed = self.fetching.changed() => if changed.is_err() { return },
+                changed = self.installing.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -194,7 +255,7 @@ impl Running {
             Clock::system().sleep(lifecycle::DRAIN).await;
             stop.hard();
         });
-        let door = self.door;
+        let door = self.door.thread;
         let door = tokio::task::spawn_blocking(move || door.join());
         while self.engines.join_next().await.is_some() {}
         if !matches!(door.await, Ok(Ok(Ok(())))) {
@@ -211,12 +272,16 @@ impl Running {
     }
 }
 
-fn ack(settings: &Settings) -> store::Ack {
-    match settings.server.ack {
-        settings::Ack::Durable => store::Ack::Durable,
-        settings::Ack::Written => store::Ack::Written,
-        settings::Ack::Memory => store::Ack::Memory,
+/// Starts what works from the store; `None`: events are accepted and wait.
+fn engines(identities: &Identities, work: Option<(Dispatch, Deliver, Fetch)>, stop: &Stop) -> JoinSet<()> {
+    let mut engines = JoinSet::new();
+    engines.spawn(identities.clone().work(stop.clone()));
+    if let Some((dispatch, deliver, fetch)) = work {
+        engines.spawn(dispatch.work(stop.clone()));
+        engines.spawn(deliver.work(stop.clone()));
+        engines.spawn(fetch.work(stop.clone()));
     }
+    engines
 }
 
 /// Opens the store of these settings.
@@ -226,17 +291,23 @@ pub(crate) fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, st
         max_bytes: settings.store.max_bytes,
         dedup_window: settings.store.dedup_window,
         clock: clock.clone(),
+        key: settings.store.key.clone(),
     };
     Store::open(&settings.store.path, options)
 }
 
-/// The portals of the settings with their numbers in the store.
-type Portals<'a> = Vec<(PortalId, &'a PortalSettings)>;
-
-fn door(settings: &Settings, store: &Store, portals: &Portals<'_>, clock: &Clock, observer: Option<Observer>) -> Door {
+fn door(
+    settings: &Settings,
+    store: &Store,
+    identities: &Identities,
+    clock: &Clock,
+    observer: Option<Observer>,
+) -> Door {
     let mut door = Door::new(
         store.clone(),
-        gate(store, portals),
+        Gate {
+            identities: identities.clone(),
+        },
         clock.clone(),
         settings.server.max_body_bytes,
     );
@@ -246,13 +317,24 @@ fn door(settings: &Settings, store: &Store, portals: &Portals<'_>, clock: &Clock
     door
 }
 
-fn admin_of(settings: &Settings, store: &Store, clock: &Clock, stop: &Stop) -> Result<Admin, StartError> {
+fn admin_of(
+    settings: &Settings,
+    store: &Store,
+    identities: &Identities,
+    (clock, stop): (&Clock, &Stop),
+    (ways, deliver): (&Ways, &DeliverView),
+) -> Result<Admin, StartError> {
     Ok(Admin {
         store: store.clone(),
+        identities: identities.clone(),
+        desk: ways.desk.clone(),
+        outbox: ways.outbox.clone(),
+        deliver: deliver.clone(),
+        max_age: settings.deliver.max_age,
         clock: clock.clone(),
         metrics: telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?,
         stop: stop.clone(),
-        token: admin_token(settings)?,
+        token: token::admin_token(settings)?,
         ack: ack(settings).as_str(),
     })
 }
@@ -261,138 +343,12 @@ fn addresses(doors: &Doors) -> io::Result<(SocketAddr, SocketAddr)> {
     Ok((doors.public.local_addr()?, doors.admin.local_addr()?))
 }
 
-fn gate(store: &Store, portals: &Portals<'_>) -> Gate {
-    let pass = |(id, portal): &(PortalId, &PortalSettings)| PortalPass {
-        id: *id,
-        name: portal.name.clone(),
-        domain: portal.domain.clone(),
-        member_id: portal.member_id.clone().or_else(|| store.pinned_member(*id)),
-        token: portal.application_token.clone(),
-        bots: portal.bots.iter().map(|bot| (bot.id, bot_pass(portal, bot))).collect(),
-    };
-    Gate::new(portals.iter().map(pass).collect())
-}
-
-fn bot_pass(portal: &PortalSettings, bot: &BotSettings) -> BotPass {
-    BotPass {
-        token: bot.expected_token(),
-        keeps_event_token: identity(portal, bot) == Identity::EventToken,
-    }
-}
-
-/// A bot with a token of its own speaks through the incoming webhook; one without, by the token of its events.
-fn identity(portal: &PortalSettings, bot: &BotSettings) -> Identity {
-    if portal.incoming_webhook.is_some() && bot.bot_token.is_some() {
-        Identity::Webhook
-    } else {
-        Identity::EventToken
-    }
-}
-
-fn roster(portals: &Portals<'_>, bots: &[Bot]) -> Roster {
-    let programs: HashMap<&str, Arc<Bot>> = bots.iter().map(|bot| (bot.name(), Arc::new(bot.clone()))).collect();
-    let mut roster = Roster::new();
-    for (id, portal) in portals {
-        for bot in &portal.bots {
-            // The settings were refused if they named a handler the program does not have.
-            if let Some(handler) = programs.get(bot.handler.as_str()) {
-                let served = Served {
-                    portal: portal.name.clone(),
-                    handler: Arc::clone(handler),
-                    identity: identity(portal, bot),
-                };
-                roster.insert((*id, bot.id), served);
-            }
-        }
-    }
-    roster
-}
-
-fn workers(settings: &Settings) -> Workers {
-    let workers = &settings.workers;
-    Workers {
-        concurrency: workers.concurrency,
-        timeout: workers.handler_timeout,
-        max_attempts: workers.max_attempts,
-        retry: workers.retry.clone(),
-        hold: workers.hold,
-        answer_via: match settings.deliver.answer_via {
-            settings::AnswerVia::Auto => AnswerVia::Auto,
-            settings::AnswerVia::Answer => AnswerVia::Answer,
-            settings::AnswerVia::Send => AnswerVia::Send,
-        },
-    }
-}
-
-fn access(portals: &Portals<'_>) -> Vec<(PortalId, PortalAccess)> {
-    let access = |portal: &PortalSettings| PortalAccess {
-        name: portal.name.clone(),
-        endpoint: portal.endpoint.to_string(),
-        incoming_webhook: portal.incoming_webhook.clone(),
-        bot_tokens: portal
-            .bots
+fn roster(identities: &Identities, bots: &[Bot]) -> Roster {
+    Roster {
+        programs: bots
             .iter()
-            .filter_map(|bot| Some((bot.id, bot.bot_token.clone()?)))
+            .map(|bot| (bot.name().to_owned(), Arc::new(bot.clone())))
             .collect(),
-        burst: portal.plan.burst,
-        rate: portal.plan.rate,
-    };
-    portals.iter().map(|(id, portal)| (*id, access(portal))).collect()
-}
-
-/// Configured, or random and kept beside the store for local commands.
-fn admin_token(settings: &Settings) -> Result<Secret, StartError> {
-    if let Some(token) = &settings.admin.token {
-        return Ok(token.clone());
+        identities: identities.clone(),
     }
-    let mut random = [0_u8; 32];
-    getrandom::fill(&mut random).map_err(|error| StartError::Machine(error.to_string()))?;
-    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    write_private(&settings.store.path.join(ADMIN_TOKEN), &token).map_err(StartError::Listen)?;
-    Ok(Secret::new(token))
-}
-
-/// The file of a random admin token, in the store folder.
-pub(crate) const ADMIN_TOKEN: &str = "admin.token";
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    // A file left by an earlier run may have other rights: make it anew.
-    let _ = std::fs::remove_file(path);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
-}
-
-/// The door on a runtime of its own, so that a handler that blocks its thread cannot slow an answer to Bitrix24.
-fn open_doors(
-    doors: Doors,
-    path: String,
-    (door, admin): (Arc<Door>, Arc<Admin>),
-    stop: Stop,
-) -> Result<JoinHandle<io::Result<()>>, StartError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("imbot-door")
-        .build()
-        .map_err(|error| StartError::Machine(error.to_string()))?;
-    let serve = move || {
-        let public = http::serve(doors.public, http::public_router(&path, door), stop.clone());
-        let admin = http::serve(doors.admin, http::admin_router(admin), stop);
-        // On worker threads, not on this one: the runtime's own are closer to its sockets.
-        runtime.block_on(async {
-            let (public, admin) = (tokio::spawn(public), tokio::spawn(admin));
-            let (public, admin) = tokio::join!(public, admin);
-            public.map_err(io::Error::other)??;
-            admin.map_err(io::Error::other)?
-        })
-    };
-    thread::Builder::new()
-        .name("imbot-doors".to_owned())
-        .spawn(serve)
-        .map_err(|error| StartError::Machine(error.to_string()))
 }

@@ -24,6 +24,7 @@
 //! The rooms of the house and what each may import are in `ARCHITECTURE.md`.
 
 pub mod event;
+mod fetch;
 pub mod method;
 pub mod portal;
 pub mod types;
@@ -34,6 +35,7 @@ mod cli;
 mod deliver;
 mod dispatch;
 mod http;
+mod identity;
 mod lifecycle;
 mod rest;
 mod settings;
@@ -43,9 +45,17 @@ mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+/// Its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/methods.md")]
+struct Methods;
+
 pub use app::App;
-pub use dispatch::{Bot, Ctx, Failure, Handler, Outcome};
+pub use dispatch::{
+    Bot, Ctx, Download, Failure, Handler, Outbox, OutboxCall, OutboxError, Outcome, Placed, Queued, Then,
+};
 pub use event::{
-    BotDelete, CommandAdd, ContextGet, Event, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other, ReactionChange,
+    BotDelete, CallSettled, CommandAdd, ContextGet, Event, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other,
+    ReactionChange,
 };
 pub use types::{Attachment, Block, Button, Draft, Keyboard, Markup};

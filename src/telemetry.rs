@@ -3,10 +3,17 @@
 //! Labels come from small fixed sets: names of the configuration and of the code, never a word of a stranger.
 #![expect(clippy::disallowed_macros, reason = "the one file in which metric names are spelled")]
 
+mod line;
+mod log;
+
+pub(crate) use log::{LogFormat, flush_logs, log_to_stderr};
+
 use crate::types::Timestamp;
-use metrics::{Histogram, counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use std::sync::{LazyLock, OnceLock};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Seconds from half a millisecond to ten: what an answer to Bitrix24 and a REST call may take.
@@ -64,13 +71,83 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
     // A second recorder (another test of this process won the race) is dropped; both handles then read the first.
     if metrics::set_global_recorder(recorder).is_ok() {
         let _ = RECORDER.set(handle.clone());
+        begin();
         gauge!("imbot_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => option_env!("IMBOT_COMMIT").unwrap_or("unknown")).set(1.0);
     }
     Ok(RECORDER.get().cloned().unwrap_or(handle))
 }
 
+/// Series that an alarm or a dashboard reads are there from the start: without its first value, the step to 1 is unseen.
+fn begin() {
+    for outcome in ["accepted", "duplicate", "ignored", "quarantined"] {
+        counter!("imbot_webhook_requests_total", "outcome" => outcome, "reason" => "").absolute(0);
+    }
+    for reason in ["full", "busy", "draining", "storage_failed", "bad_token"] {
+        counter!("imbot_webhook_requests_total", "outcome" => "rejected", "reason" => reason).absolute(0);
+    }
+    config_reload_failed(false);
+}
+
+/// A portal is served (again): its series begin, so that a first gap or a first parked identity is seen as a change.
+pub(crate) fn portal_served(portal: &str) {
+    static SERVED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    // Once: after a reload the portal may be parked, which must not look mended.
+    if !served.get_or_insert_default().insert(portal.to_owned()) {
+        return;
+    }
+    for reason in GAPS {
+        counter!("imbot_gap_events_total", "portal" => label(portal), "reason" => reason).absolute(0);
+    }
+    for reason in PARKS {
+        identity_parked(portal, reason, false);
+    }
+}
+
+/// Why an identity can be refused: fault classes, and the token of an application.
+const PARKS: [&str; 5] = ["identity", "expired_token", "bot", "bot_gone", "application"];
+
+/// Why an authentic event can be refused.
+const GAPS: [&str; 4] = ["full", "busy", "draining", "storage_failed"];
+
+/// Whether the last SIGHUP found a configuration that cannot be used.
+pub(crate) fn config_reload_failed(failed: bool) {
+    gauge!("imbot_config_reload_failed").set(if failed { 1.0 } else { 0.0 });
+}
+
+/// Portals that have a label of their own: an application may be installed on any number.
+const PORTALS: usize = 200;
+
+/// The name of a portal as a label; beyond two hundred it is `other`.
+fn label(portal: &str) -> String {
+    static KNOWN: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if known.contains(portal) || (known.len() < PORTALS && known.insert(portal.to_owned())) {
+        portal.to_owned()
+    } else {
+        "other".to_owned()
+    }
+}
+
+/// What became of an installation at the door: `accepted`, `waiting`, `unproven`, `expired` …; from a fixed set.
+pub(crate) fn installation(outcome: &'static str) {
+    counter!("imbot_installations_total", "outcome" => outcome).increment(1);
+}
+
+/// How old the refresh token of an installed portal is: at 180 days it is worth nothing.
+pub(crate) fn refresh_token_age(portal: &str, age: Duration) {
+    gauge!("imbot_refresh_token_age_seconds", "portal" => label(portal)).set(age.as_secs_f64());
+}
+
 /// One request at the door; `reason` is empty unless it was rejected or quarantined.
 pub(crate) fn webhook_request(outcome: &'static str, reason: &'static str) {
+    // Looked up once: nearly every request ends so.
+    static ACCEPTED: LazyLock<Counter> =
+        LazyLock::new(|| counter!("imbot_webhook_requests_total", "outcome" => "accepted", "reason" => ""));
+    if outcome == "accepted" {
+        return ACCEPTED.increment(1);
+    }
     counter!("imbot_webhook_requests_total", "outcome" => outcome, "reason" => reason).increment(1);
 }
 
@@ -83,8 +160,19 @@ pub(crate) fn webhook_ack(took: Duration) {
 
 /// An authentic event of this portal was accepted; `sent` is its `ts` in unix seconds.
 pub(crate) fn event_arrived(portal: &str, now: Timestamp, sent: Option<i64>) {
-    #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds")]
-    gauge!("imbot_last_event_timestamp_seconds", "portal" => portal.to_owned()).set(now.unix_seconds() as f64);
+    thread_local! {
+        /// The portal and second last published by this thread: once a second is all that the gauge can tell.
+        static PUBLISHED: RefCell<(String, i64)> = const { RefCell::new((String::new(), 0)) };
+    }
+    let second = now.unix_seconds();
+    PUBLISHED.with_borrow_mut(|(last, at)| {
+        if last != portal || *at != second {
+            portal.clone_into(last);
+            *at = second;
+            #[expect(clippy::cast_precision_loss, reason = "a gauge of seconds")]
+            gauge!("imbot_last_event_timestamp_seconds", "portal" => label(portal)).set(second as f64);
+        }
+    });
     if let Some(sent) = sent {
         let lag = now.since(Timestamp(sent.saturating_mul(1000)));
         static LAG: LazyLock<Histogram> = LazyLock::new(|| histogram!("imbot_event_lag_seconds"));
@@ -117,21 +205,33 @@ pub(crate) fn limiter_wait(waited: Duration) {
 
 /// Requests this portal would still take at once.
 pub(crate) fn portal_budget(portal: &str, tokens: f64) {
-    gauge!("imbot_portal_budget", "portal" => portal.to_owned()).set(tokens);
+    gauge!("imbot_portal_budget", "portal" => label(portal)).set(tokens);
+}
+
+/// Seconds of operating time that a method of this portal has used within ten minutes, as the portal tells.
+pub(crate) fn operating_seconds(portal: &str, method: &'static str, seconds: f64) {
+    gauge!("imbot_operating_seconds", "portal" => portal.to_owned(), "method" => method).set(seconds);
+}
+
+/// Whether this portal is asked by single probes only, because it does not answer.
+pub(crate) fn circuit_open(portal: &str, open: bool) {
+    gauge!("imbot_circuit_open", "portal" => portal.to_owned()).set(if open { 1.0 } else { 0.0 });
+}
+
+/// Calls in one request.
+pub(crate) fn batch_size(calls: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "at most fifty")]
+    histogram!("imbot_rest_batch_size").record(calls as f64);
 }
 
 /// A portal's or bot's identity was refused and its calls wait (or no longer do).
 pub(crate) fn identity_parked(portal: &str, reason: &'static str, parked: bool) {
-    gauge!("imbot_identity_parked", "portal" => portal.to_owned(), "reason" => reason).set(if parked {
-        1.0
-    } else {
-        0.0
-    });
+    gauge!("imbot_identity_parked", "portal" => label(portal), "reason" => reason).set(if parked { 1.0 } else { 0.0 });
 }
 
 /// An event that was refused although it was authentic: the sender will not repeat it.
 pub(crate) fn gap(portal: &str, reason: &'static str) {
-    counter!("imbot_gap_events_total", "portal" => portal.to_owned(), "reason" => reason).increment(1);
+    counter!("imbot_gap_events_total", "portal" => label(portal), "reason" => reason).increment(1);
 }
 
 /// One commit of the store, sync included.
@@ -178,34 +278,7 @@ pub(crate) fn levels(levels: Levels) {
     {
         gauge!("imbot_dead_letters", "queue" => queue).set(count as f64);
     }
+    counter!("imbot_log_lines_dropped_total").absolute(log::dropped());
     gauge!("imbot_unknown_calls").set(levels.letters[2] as f64);
     gauge!("imbot_store_bytes").set(levels.bytes as f64);
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// One JSON object a line, for machines.
-    Json,
-    /// For a terminal.
-    Pretty,
-}
-
-/// Sends log lines to stderr. `filter` as in `RUST_LOG`; a broken one falls back to `info`.
-pub(crate) fn log_to_stderr(format: LogFormat, filter: &str, colour: bool) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second subscriber in one process (tests) is refused; the first one stays.
-    let _ = match format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
-        LogFormat::Pretty => lines.with_ansi(colour).with_target(false).try_init(),
-    };
 }

@@ -71,6 +71,51 @@ fn systemd_accepts_the_units_and_scores_them_low() {
 }
 
 #[test]
+fn the_unit_and_the_server_agree_on_what_is_said() {
+    let service = text("deploy/imbot.service");
+    for line in [
+        "Type=notify",
+        "NotifyAccess=main",
+        "WatchdogSec=30",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+    ] {
+        assert!(
+            service.lines().any(|present| present == line),
+            "imbot.service lacks {line}"
+        );
+    }
+}
+
+#[test]
+fn the_dashboard_is_json_with_panels_that_ask_one_job() {
+    let dashboard: serde_json::Value = serde_json::from_str(&text("deploy/grafana/imbot.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let queries: Vec<&str> = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+        .map(|target| target["expr"].as_str().expect("a query"))
+        .collect();
+    assert!(queries.len() > 20);
+    assert!(
+        queries.iter().all(|query| query.contains("job=\"$job\"")),
+        "{queries:#?}"
+    );
+    let wanted = metrics_in(&queries.join(" "));
+    let missing: Vec<_> = wanted
+        .difference(&metrics_in(&text("src/telemetry.rs")))
+        .cloned()
+        .collect();
+    assert!(missing.is_empty(), "no such metrics: {missing:?}");
+    for panel in panels.iter().filter(|panel| panel["type"] != "row") {
+        assert!(
+            panel["description"].as_str().is_some_and(|words| words.len() > 20),
+            "{}",
+            panel["title"]
+        );
+    }
+}
+
+#[test]
 fn the_socket_hands_over_what_the_server_takes() {
     let socket = text("deploy/imbot.socket");
     for line in [
@@ -164,6 +209,17 @@ fn compose_locks_every_container_down_and_publishes_no_admin_port() {
     let imbot = &services["imbot"];
     assert_eq!(imbot["user"].as_str(), Some("65532:65532"));
     assert_eq!(imbot["mem_limit"].as_str(), Some("256m"));
+    let grafana = &services["grafana"];
+    let mounted = serde_norway::to_string(&grafana["volumes"]).expect("YAML");
+    for file in ["grafana/provisioning", "grafana/imbot.json"] {
+        assert!(mounted.contains(&format!("./{file}:")), "{file} is not mounted");
+        assert!(root().join("deploy").join(file).exists(), "no {file}");
+    }
+    let provisioned = yaml("deploy/grafana/provisioning/dashboards/imbot.yml");
+    let path = provisioned["providers"][0]["options"]["path"]
+        .as_str()
+        .expect("a folder");
+    assert!(mounted.contains(&format!(":{path}/imbot.json:ro")));
     // Secrets come as files: the environment of a container is shown by `inspect`.
     assert!(imbot["environment"].is_null(), "no environment, least of all secrets");
     assert!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running `imbot dev`. Ends with the test.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     lines: Receiver<String>,
     waiting: Vec<String>,
@@ -19,7 +19,7 @@ struct Dev {
 }
 
 impl Dev {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let address = || format!("127.0.0.1:{}", free_port());
         let public = address();
         let mut child = bare(IMBOT)
@@ -49,7 +49,7 @@ impl Dev {
 
     /// The first line with `part` that was not taken yet. The lines of an event and of its answer come from two threads,
     /// in either order.
-    fn line(&mut self, part: &str) -> String {
+    pub(crate) fn line(&mut self, part: &str) -> String {
         loop {
             if let Some(at) = self.waiting.iter().position(|line| line.contains(part)) {
                 return self.waiting.remove(at);
@@ -83,7 +83,7 @@ fn the_printed_line_pasted_twice_gives_two_answers() {
     for _ in 0..2 {
         assert_eq!(paste(&curl), "{\"status\":\"ok\"}");
         assert!(dev.line("event ").ends_with("accepted"));
-        let answer = dev.line("answer ");
+        let answer = dev.line("Message.send");
         assert!(
             answer.contains("\"Hello, bot\"") && answer.contains("shown as message"),
             "{answer}"

@@ -343,6 +343,7 @@ fn documents_link_to_files_that_exist() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "docs/first-bot.md",
         "deploy/README.md",
     ] {
         let folder = root().join(document).parent().expect("a folder").to_path_buf();

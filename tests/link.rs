@@ -35,6 +35,7 @@ impl Reply {
 #[derive(Debug)]
 pub(crate) struct Link {
     to: SocketAddr,
+    host: String,
     open: Option<BufReader<TcpStream>>,
     keep: bool,
 }
@@ -42,7 +43,18 @@ pub(crate) struct Link {
 impl Link {
     /// `keep`: one connection for all requests, else a new one for each, as Bitrix24 does it.
     pub(crate) fn new(to: SocketAddr, keep: bool) -> Self {
-        Self { to, open: None, keep }
+        Self {
+            to,
+            host: to.to_string(),
+            open: None,
+            keep,
+        }
+    }
+
+    /// A link that asks for this host, whatever the address.
+    pub(crate) fn asking_for(self, host: &str) -> Self {
+        let host = host.to_owned();
+        Self { host, ..self }
     }
 
     /// Posts an event and asks what became of it.
@@ -66,7 +78,7 @@ impl Link {
         let fate = if self.keep { "keep-alive" } else { "close" };
         let head = format!(
             "{line} HTTP/1.1\r\nhost: {}\r\nconnection: {fate}\r\n{headers}\r\n",
-            self.to
+            self.host
         );
         let stream = match &mut self.open {
             Some(stream) => stream,
@@ -120,4 +132,10 @@ pub(crate) fn post(to: SocketAddr, content_type: &str, body: &[u8]) -> io::Resul
 /// Gets a page over a connection of its own.
 pub(crate) fn get(to: SocketAddr, path: &str) -> io::Result<Reply> {
     Link::new(to, false).send(&format!("GET {path}"), "", b"")
+}
+
+/// Posts to another path than the door's, over a connection of its own.
+pub(crate) fn post_to(to: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> io::Result<Reply> {
+    let head = format!("content-type: {content_type}\r\ncontent-length: {}\r\n", body.len());
+    Link::new(to, false).send(&format!("POST {path}"), &head, body)
 }

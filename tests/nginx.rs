@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The name in deploy/nginx.conf.
-const HOST: &str = "bots.example.com";
+pub(crate) const HOST: &str = "bots.example.com";
 
 /// A real nginx with the shipped configuration, on ports of its own. Ends with the test.
 pub(crate) struct Nginx {
@@ -21,6 +21,8 @@ pub(crate) struct Nginx {
     process: Child,
     tls: u16,
     plain: u16,
+    /// The site itself without TLS, which the shipped file does not have: for load.
+    load: u16,
 }
 
 impl Nginx {
@@ -29,9 +31,9 @@ impl Nginx {
         let (binary, openssl, curl) = (tool("nginx")?, tool("openssl")?, tool("curl")?);
         let folder = tempfile::tempdir().expect("a folder");
         certificate(&openssl, folder.path());
-        let (tls, plain) = (free_port(), free_port());
+        let (tls, plain, load) = (free_port(), free_port(), free_port());
         let config = folder.path().join("nginx.conf");
-        fs::write(&config, rendered(folder.path(), upstream, tls, plain)).expect("a configuration");
+        fs::write(&config, rendered(folder.path(), upstream, [tls, plain, load])).expect("a configuration");
         must(
             Command::new(&binary)
                 .arg("-t")
@@ -57,6 +59,7 @@ impl Nginx {
             process,
             tls,
             plain,
+            load,
         };
         nginx.wait_until_it_listens();
         // Without its folder for temporary files nginx answers 500 to a body that does not fit its memory buffer.
@@ -66,7 +69,7 @@ impl Nginx {
 
     fn wait_until_it_listens(&self) {
         for _ in 0..500 {
-            if [self.tls, self.plain]
+            if [self.tls, self.plain, self.load]
                 .iter()
                 .all(|port| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok())
             {
@@ -101,6 +104,11 @@ impl Nginx {
             &to("other.example.com"),
         ]);
         curl
+    }
+
+    /// Where load goes in.
+    pub(crate) fn entrance(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.load))
     }
 
     fn url(&self, path: &str) -> String {
@@ -143,7 +151,7 @@ impl Drop for Nginx {
     }
 }
 
-fn certificate(openssl: &Path, folder: &Path) {
+pub(crate) fn certificate(openssl: &Path, folder: &Path) {
     must(
         Command::new(openssl)
             .current_dir(folder)
@@ -171,7 +179,7 @@ fn certificate(openssl: &Path, folder: &Path) {
 }
 
 /// The shipped file with test ports, paths and certificate; every other line is what runs in production.
-fn rendered(folder: &Path, upstream: SocketAddr, tls: u16, plain: u16) -> String {
+fn rendered(folder: &Path, upstream: SocketAddr, [tls, plain, load]: [u16; 3]) -> String {
     let here = |name: &str| folder.join(name).display().to_string();
     let mut config = text("deploy/nginx.conf");
     for (from, to) in [
@@ -183,6 +191,10 @@ fn rendered(folder: &Path, upstream: SocketAddr, tls: u16, plain: u16) -> String
         (
             "server 127.0.0.1:8080 max_fails=0;",
             format!("server {upstream} max_fails=0;"),
+        ),
+        (
+            "server_name bots.example.com;",
+            format!("listen 127.0.0.1:{load};\nserver_name bots.example.com;"),
         ),
         ("listen 80 ", format!("listen 127.0.0.1:{plain} ")),
         ("listen 443 ", format!("listen 127.0.0.1:{tls} ")),
@@ -242,15 +254,20 @@ pub(crate) fn passes_events_and_keeps_their_secrets(upstream: SocketAddr, events
 
 /// A request as a stand-in server saw it.
 #[derive(Clone, Debug)]
-struct Seen {
-    head: String,
-    body: Vec<u8>,
+pub(crate) struct Seen {
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 /// A server that answers 200 to each request but the first `breaks`, where it hangs up instead.
-fn stand_in(breaks: usize) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
+pub(crate) fn stand_in(breaks: usize) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
+    (address, serve(listener, breaks))
+}
+
+/// The same on a socket of the caller's.
+pub(crate) fn serve(listener: TcpListener, breaks: usize) -> Arc<Mutex<Vec<Seen>>> {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = Arc::clone(&seen);
     std::thread::spawn(move || {
@@ -275,11 +292,11 @@ fn stand_in(breaks: usize) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
             }
         }
     });
-    (address, seen)
+    seen
 }
 
-const FORM: &str = "application/x-www-form-urlencoded";
-const EVENT: &[u8] =
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const EVENT: &[u8] =
     b"event=ONIMBOTV2DELETE&data%5Bbot%5D%5Bid%5D=1&auth%5Bapplication_token%5D=customMARKER-in-the-body";
 
 #[test]

@@ -39,7 +39,7 @@ async fn probes_and_the_operators_address() {
     over(stage).await;
 }
 
-const FULL: &str = "store.max_bytes = \"256KiB\"\nworkers.max_attempts = 1\n";
+const FULL: &str = "store.max_bytes = \"512KiB\"\nworkers.max_attempts = 1\n";
 
 /// Posts until the store is full, and one event more.
 async fn fill(mut stage: Stage) {

@@ -251,3 +251,111 @@ fn no_secret_and_no_text_is_in_a_log_at_info() {
     leaks_nothing("json", "info");
     leaks_nothing("pretty", "info");
 }
+
+/// A portal whose bot belongs to an application that must be installed.
+fn installable() -> Far {
+    let bot = BotSeed::app(ECHO, "echo", "local.desk", "MARKERownbottoken", "MARKERappltoken");
+    Far::with(PortalConfig {
+        on_demand: true,
+        tells_address: true,
+        authorisation: Some(([127, 0, 0, 1], 0).into()),
+        bots: vec![bot],
+        ..PortalConfig::new(Clock::system())
+    })
+}
+
+fn applied(far: &Far) -> String {
+    let secret = far
+        .portal
+        .client_secret("local.desk")
+        .expect("the application is there");
+    let server = far
+        .portal
+        .authorisation_address()
+        .expect("it has an address of its own");
+    format!(
+        "admin.token = \"MARKERadmintoken\"\nstore.key = \"{}\"\n[[app]]\nname = \"desk\"\nclient_id = \"local.desk\"\n\
+         client_secret = \"{}\"\nallow_insecure = true\nauth_servers = [\"http://{server}\"]\n\
+         [[app.bot]]\ncode = \"echo\"\nhandler = \"echo\"\n",
+        "5a".repeat(32),
+        secret.expose()
+    )
+}
+
+/// What a command prints, once that contains `awaited`.
+fn told(server: &Server, arguments: &[&str], awaited: &str) -> String {
+    let mut said = String::new();
+    for _ in 0..200 {
+        let output = server.command(arguments);
+        said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        if said.contains(awaited) {
+            return said;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{arguments:?} never said {awaited}: {said}\n{}", server.said());
+}
+
+#[test]
+fn no_token_of_an_installation_is_in_a_log_at_debug_or_anywhere_else() {
+    let far = installable();
+    let mut server = Server::new(&applied(&far));
+    server.set("IMBOT_LOG", "debug");
+    server.set("IMBOT_LOG_FORMAT", "json");
+    server.start();
+    let url = format!("http://{}/webhook", server.public);
+    far.portal.set_webhook_url(ECHO, &url).expect("the bot is there");
+    far.wait(far.portal.install(ECHO)).expect("the application is there");
+    let mut printed = vec![told(&server, &["portals", "list"], "waiting")];
+    printed.push(told(
+        &server,
+        &["portals", "accept", "de30", "--name", "acme"],
+        "acme is served",
+    ));
+    expect(&server, &far.body(7, 10, "first"), 200, Some("accepted"));
+    server.settled();
+    far.portal.apply(&imbot::portal::Deed::ExpireTokens);
+    expect(&server, &far.body(7, 11, "second"), 200, Some("accepted"));
+    server.settled();
+    assert_eq!(far.heard(7), ["first", "second"]);
+    assert!(
+        far.portal.log().iter().any(|entry| entry.method == "oauth.token"),
+        "it was renewed"
+    );
+    let forged = b"event=ONAPPINSTALL&auth[access_token]=MARKERforged&auth[refresh_token]=MARKERforged\
+        &auth[application_token]=MARKERforged&auth[member_id]=de300de300de300de300de300de300de";
+    // One a second from one source: the real installation may have just been here.
+    let knocked = (0..100).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        server.post(forged).status == 200
+    });
+    assert!(knocked, "{}", server.said());
+    far.wait(far.portal.uninstall(ECHO)).expect("the application is there");
+    printed.push(told(&server, &["portals", "list", "--json"], "uninstalled"));
+    printed.push(told(&server, &["config", "check"], "answers through the application"));
+    printed.push(link::get(server.admin, "/metrics").expect("an answer").body);
+    let running = files(&server.store());
+    assert_eq!(server.terminate().code(), Some(0));
+    printed.push(told(&server, &["portals", "list"], "parked"));
+    printed.push(told(&server, &["portals", "forget", "acme"], "acme is forgotten"));
+    printed.push(told(&server, &["portals", "list"], "no portal"));
+    let said = ("the server's output".to_owned(), server.said().into_bytes());
+    assert!(contains(&said.1, "a portal is installed"), "it logs: {}", server.said());
+
+    let mut secrets = far.portal.live_tokens();
+    assert!(secrets.len() >= 4, "access and refresh, before and after the renewal");
+    let secret = far
+        .portal
+        .client_secret("local.desk")
+        .expect("the application is there");
+    secrets.extend(["MARKERappltoken", "MARKERforged", "MARKERadmintoken", secret.expose()].map(str::to_owned));
+    secrets.push("5a".repeat(32));
+    let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+    let printed = printed
+        .into_iter()
+        .map(|text| ("a command or page".to_owned(), text.into_bytes()))
+        .collect();
+    let everything = [printed, running, files(&server.store()), vec![said]].concat();
+    let found = search(&everything, &secrets);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -30,6 +30,8 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Far {
     runtime: Runtime,
     pub(crate) portal: Portal,
+    /// Its name in the configuration.
+    name: String,
     host: String,
     member_id: String,
     plan: String,
@@ -42,10 +44,27 @@ impl Far {
             on_demand: true,
             burst,
             rate: burst / 2,
+            // Nor about operating time: a send that takes 120 ms could be made 4,000 times in ten minutes.
+            costs: Vec::new(),
             log_limit: 1_000_000,
             bots: vec![BotSeed::webhook(ECHO, "echo", TOKEN).command("help")],
             ..PortalConfig::new(Clock::system())
         })
+    }
+
+    /// Another portal than the one of [`start`](Self::start), with a name of its own.
+    pub(crate) fn named(name: &str, burst: u32) -> Self {
+        let mut far = Self::with(PortalConfig {
+            on_demand: true,
+            burst,
+            rate: burst / 2,
+            host: format!("{name}.example.com"),
+            member_id: format!("{name:0>32}"),
+            bots: vec![BotSeed::webhook(ECHO, "echo", TOKEN)],
+            ..PortalConfig::new(Clock::system())
+        });
+        name.clone_into(&mut far.name);
+        far
     }
 
     pub(crate) fn with(config: PortalConfig) -> Self {
@@ -67,6 +86,7 @@ impl Far {
         Self {
             runtime,
             portal,
+            name: "demo".to_owned(),
             host,
             member_id,
             plan,
@@ -81,9 +101,10 @@ impl Far {
     /// Its `[[portal]]` table with the echo bot.
     pub(crate) fn table(&self) -> String {
         format!(
-            "[[portal]]\nname = \"demo\"\ndomain = \"{}\"\nmember_id = \"{}\"\nplan = {}\nendpoint = \"{}\"\n\
+            "[[portal]]\nname = \"{}\"\ndomain = \"{}\"\nmember_id = \"{}\"\nplan = {}\nendpoint = \"{}\"\n\
              incoming_webhook = \"{}\"\nallow_insecure = true\n\
              [[portal.bot]]\nid = {ECHO}\nhandler = \"echo\"\nbot_token = \"{TOKEN}\"\n",
+            self.name,
             self.host,
             self.member_id,
             self.plan,
@@ -286,6 +307,17 @@ impl Server {
             .filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
         let of_name = lines.filter(|(rest, _)| name.contains('{') || rest.is_empty() || rest.starts_with('{'));
         of_name.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+    }
+
+    /// Returns once the budget of its portals has room for a call.
+    pub(crate) fn may_call(&self) {
+        for _ in 0..3000 {
+            if self.metric("imbot_portal_budget") > 0.0 {
+                return;
+            }
+            thread::sleep(POLL);
+        }
+        panic!("a minute has passed and no call may leave:\n{}", self.said());
     }
 
     /// Returns when no event and no call is pending any more.

@@ -1,74 +1,17 @@
 //! Restarts that refuse nobody, with a socket that outlives the process; and the real server behind a real nginx.
 
 use crate::corpus::{Receiver, captures};
+use crate::held::{Held, ready};
 use crate::link;
 use crate::nginx::passes_events_and_keeps_their_secrets;
-use crate::server::{Far, IMBOT, Server, bare};
-use crate::support::{root, tool};
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use crate::server::{Far, Server};
+use crate::support::tool;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const RESTARTS: usize = 10;
 const SENDERS: i64 = 4;
-
-/// hold_socket.py with a server in it. Ends with the test.
-struct Held {
-    child: Child,
-    orders: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Held {
-    fn start(python: &Path, port: u16, config: &Path) -> Self {
-        let mut child = bare(python.to_str().expect("a path"))
-            .arg(root().join("tests/support/hold_socket.py"))
-            .arg(port.to_string())
-            .args([IMBOT, "serve", "--config"])
-            .arg(config)
-            .env("IMBOT_LOG", "error")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let orders = child.stdin.take().expect("stdin is piped");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        assert!(next(&mut lines).starts_with("started "));
-        Self { child, orders, lines }
-    }
-
-    /// The exit code of the server that was running.
-    fn order(&mut self, word: &str) -> String {
-        writeln!(self.orders, "{word}").expect("it listens");
-        next(&mut self.lines)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // The end of its input ends the server; the lines must not stop it meanwhile.
-        let _ = writeln!(self.orders, "stop");
-        let _ = self.child.wait();
-    }
-}
-
-fn next(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
-    lines.next().expect("it goes on").expect("text")
-}
-
-/// Waits for the admin address of the new process: then the public socket is served again.
-fn ready(server: &Server) {
-    for _ in 0..3000 {
-        if link::get(server.admin, "/readyz").is_ok_and(|reply| reply.status == 200) {
-            return;
-        }
-        thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!("the server is not ready");
-}
 
 #[test]
 fn restarts_with_an_inherited_socket_refuse_nobody() {
@@ -98,8 +41,7 @@ fn restarts_with_an_inherited_socket_refuse_nobody() {
             while posted.load(Ordering::Relaxed) < before + 50 && senders.iter().any(|sender| !sender.is_finished()) {
                 thread::sleep(std::time::Duration::from_millis(1));
             }
-            assert_eq!(held.order("restart"), "ended 0");
-            assert!(next(&mut held.lines).starts_with("started "));
+            assert_eq!(held.restart("restart"), "ended 0");
             ready(&server);
         }
         stop.store(true, Ordering::Relaxed);

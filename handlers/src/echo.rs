@@ -21,16 +21,31 @@ async fn help(ctx: Ctx, _asked: CommandAdd) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use imbot::testing::Stage;
+    use imbot::testing::with;
+    use insta::assert_snapshot;
 
     #[tokio::test]
     async fn it_repeats_and_explains_itself() {
-        let mut stage = Stage::builder().bot(super::bot()).start().await;
-        stage.says(27, "101", "Hello").await;
-        stage.says(27, "101", " ").await;
-        stage.says(27, "101", "/help").await;
-        let heard = ["Hello", "I can only repeat words.", "I repeat what you write."];
-        assert_eq!(stage.heard("27"), heard);
-        stage.stop().await;
+        let mut talk = with(super::bot()).await;
+        talk.user("Ann").says("Hello").await;
+        talk.user("Ann").says(" ").await;
+        talk.user("Ann").runs("/help").await;
+        assert_snapshot!(talk.heard().await, @"
+        echo -> Ann: Hello
+        echo -> Ann: I can only repeat words.
+        echo -> Ann: I repeat what you write.
+        ");
+        talk.over().await;
+    }
+
+    #[tokio::test]
+    async fn in_a_group_it_answers_who_calls_it_and_makes_marks_harmless() {
+        let mut talk = with(super::bot()).await;
+        talk.user("Ann").in_chat("Team").says("not for you").await;
+        assert_snapshot!(talk.heard().await, @"");
+        talk.user("Bob").in_chat("Team").says("[b]now[/b]").await;
+        talk.user("Bob").in_chat("Team").says("@echo [b]now[/b]").await;
+        assert_snapshot!(talk.heard().await, @"echo -> Team: [<ZWSP>USER=101]echo[<ZWSP>/USER] [<ZWSP>b]now[<ZWSP>/b]");
+        talk.over().await;
     }
 }

@@ -74,37 +74,100 @@ async fn heard(ctx: Ctx, heard: MessageAdd) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use imbot::testing::Stage;
+    use imbot::testing::with;
+    use insta::assert_snapshot;
+    use std::time::Duration;
 
     #[tokio::test]
-    async fn a_ticket_takes_two_steps_and_survives_a_restart() {
-        let mut stage = Stage::builder().bot(super::bot()).start().await;
-        stage.joins(27, 101, "101").await;
-        stage.presses(27, "27", "Open a ticket").await;
-        stage.says(27, "101", "Printer").await;
-        stage.restart().await;
-        stage.says(27, "101", " ").await;
-        stage.says(27, "101", "It [b]burns").await;
-        let heard = [
-            "Hello! I take your tickets.",
-            "What is it about?",
-            "Please describe it.",
-            "Please write a few words.",
-            "[b]Your ticket[/b]\nPrinter\nIt [\u{200B}b]burns",
-        ];
-        assert_eq!(stage.heard("27"), heard);
-        stage.stop().await;
+    async fn a_ticket_takes_two_steps_and_survives_a_restart_and_a_crash() {
+        let mut talk = with(super::bot()).await;
+        talk.user("Ann").opens_chat().await;
+        talk.user("Ann").presses("Open a ticket").await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Ann: Hello! I take your tickets.
+          [Open a ticket: /ticket] [Help: /help]
+        helpdesk -> Ann: What is it about?
+        ");
+        talk.restart().await;
+        talk.user("Ann").says("Printer").await;
+        talk.kill().await;
+        talk.user("Ann").says(" ").await;
+        talk.user("Ann").says("It [b]burns").await;
+        talk.pass(Duration::from_secs(5)).await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Ann: Please describe it.
+        helpdesk -> Ann: Please write a few words.
+        helpdesk -> Ann: [b]Your ticket[/b]
+          Printer
+          It [<ZWSP>b]burns
+        ");
+        talk.over().await;
     }
 
     #[tokio::test]
     async fn a_ticket_can_be_begun_with_its_subject_and_cancelled() {
-        let mut stage = Stage::builder().bot(super::bot()).start().await;
-        for text in ["/ticket Printer", "/cancel", "It burns", "/help"] {
-            stage.says(27, "101", text).await;
+        let mut talk = with(super::bot()).await;
+        for said in ["/ticket Printer", "/cancel", "It burns", "/help"] {
+            talk.user("Ann").says(said).await;
         }
-        let help = "Write /ticket to open a ticket: I ask for a subject and a description. /cancel forgets it.";
-        let heard = ["Please describe it.", "Forgotten.", "What can I do for you?", help];
-        assert_eq!(stage.heard("27"), heard);
-        stage.stop().await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Ann: Please describe it.
+        helpdesk -> Ann: Forgotten.
+        helpdesk -> Ann: What can I do for you?
+          [Open a ticket: /ticket] [Help: /help]
+        helpdesk -> Ann: Write /ticket to open a ticket: I ask for a subject and a description. /cancel forgets it.
+        ");
+        talk.over().await;
+    }
+
+    #[tokio::test]
+    async fn two_people_have_two_tickets() {
+        let mut talk = with(super::bot()).await;
+        talk.user("Ann").runs("/ticket").await;
+        talk.user("Bob").runs("/ticket Screen").await;
+        talk.user("Ann").says("Printer").await;
+        talk.user("Bob").says("It is dark").await;
+        talk.user("Ann").says("It burns").await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Ann: What is it about?
+        helpdesk -> Ann: Please describe it.
+        helpdesk -> Ann: [b]Your ticket[/b]
+          Printer
+          It burns
+        helpdesk -> Bob: Please describe it.
+        helpdesk -> Bob: [b]Your ticket[/b]
+          Screen
+          It is dark
+        ");
+        talk.over().await;
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_taken_once_when_the_portals_answer_is_lost() {
+        let mut talk = with(super::bot()).await;
+        talk.user("Ann").runs("/ticket Printer").await;
+        talk.portal().execute_then_reset(None, 1);
+        talk.user("Ann").says("It burns").await;
+        talk.pass(Duration::from_secs(10)).await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Ann: Please describe it.
+        helpdesk -> Ann: [b]Your ticket[/b]
+          Printer
+          It burns
+        ");
+        talk.over().await;
+    }
+
+    #[tokio::test]
+    async fn a_guest_of_an_open_line_is_served_too() {
+        let mut talk = with(super::bot()).await;
+        talk.guest("Zoe").says("Where is my parcel?").await;
+        assert_snapshot!(talk.heard().await, @"
+        helpdesk -> Zoe: Hello! I take your tickets.
+          [Open a ticket: /ticket] [Help: /help]
+        helpdesk -> Zoe: What can I do for you?
+          [Open a ticket: /ticket] [Help: /help]
+        ");
+        talk.over().await;
     }
 }

@@ -1,6 +1,6 @@
 //! `imbot config check` and `imbot config example`: texts only. Imports settings; prints nothing itself, shows no secret.
 
-use crate::settings::{self, Ack, BotSettings, Environment, Loaded, PortalSettings, Settings};
+use crate::settings::{self, Ack, BotSettings, Environment, EventMode, Install, Loaded, PortalSettings, Settings};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -43,10 +43,41 @@ fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
             portal.name, portal.endpoint, portal.plan.burst, portal.plan.rate
         );
         for bot in &portal.bots {
-            let _ = writeln!(text, "  bot {}: {}, {}", bot.id, bot.handler, identity(portal, bot));
+            let _ = writeln!(
+                text,
+                "  bot {}: {}, {}{}",
+                bot.id,
+                bot.handler,
+                identity(portal, bot),
+                source(bot.event_mode)
+            );
+        }
+    }
+    for app in &settings.apps {
+        let admission = match app.install {
+            Install::Ask => "a new portal waits for `imbot portals accept`",
+            Install::Listed => "only listed portals may install it",
+            Install::Open => "any portal may install it",
+        };
+        let _ = writeln!(text, "application {}: {}, {admission}", app.name, app.client_id);
+        for bot in &app.bots {
+            let number = bot.id.map_or_else(|| bot.code.clone(), |id| id.to_string());
+            let source = source(bot.event_mode);
+            let _ = writeln!(
+                text,
+                "  bot {number}: {}, answers through the application{source}",
+                bot.handler
+            );
         }
     }
     text
+}
+
+fn source(mode: EventMode) -> &'static str {
+    match mode {
+        EventMode::Webhook => "",
+        EventMode::Fetch => ", fetches its events",
+    }
 }
 
 /// What a 200 means to who configures it.
@@ -62,6 +93,7 @@ fn identity(portal: &PortalSettings, bot: &BotSettings) -> &'static str {
     match (&bot.bot_token, &portal.incoming_webhook) {
         (Some(_), Some(_)) => "answers through the incoming webhook",
         (Some(_), None) => "receives only",
+        (None, _) if portal.app.is_some() => "answers through the application",
         (None, _) if bot.application_token.is_some() || portal.application_token.is_some() => {
             "answers with the token of the event"
         }
@@ -75,16 +107,15 @@ mod tests {
 
     const HANDLERS: [&str; 2] = ["echo", "helpdesk"];
 
-    fn environment() -> Environment {
-        [
+    fn environment(more: &[(&str, &str)]) -> Environment {
+        let known = [
             ("ACME_WEBHOOK", "https://acme.bitrix24.com/rest/1/SECRETMARKER/"),
             ("ACME_BOT_TOKEN", "SECRETMARKER"),
             ("ACME_TOKEN", "SECRETMARKER"),
             ("ACME_BOT_APPLICATION_TOKEN", "SECRETMARKER"),
             ("IMBOT_ADMIN_TOKEN", "SECRETMARKER"),
-        ]
-        .into_iter()
-        .collect()
+        ];
+        known.into_iter().chain(more.iter().copied()).collect()
     }
 
     /// Writes `text` to a file and checks it.
@@ -98,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_example_can_be_used_once_its_variables_are_set() {
-        let (report, ok) = checked(&example(), &environment());
+        let (report, ok) = checked(&example(), &environment(&[]));
         assert_eq!(
             report,
             "imbot.toml: can be used
@@ -113,8 +144,16 @@ portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
     }
 
     #[test]
+    fn a_bot_that_fetches_is_told_apart() {
+        let text = example().replace("event_mode = \"webhook\"", "event_mode = \"fetch\"");
+        let (report, ok) = checked(&text, &environment(&[]));
+        let line = "  bot 456: helpdesk, answers through the incoming webhook, fetches its events\n";
+        assert!(ok && report.contains(line), "{report}");
+    }
+
+    #[test]
     fn the_example_shows_the_defaults() {
-        let parse = |text: &str| settings::parse(text, Path::new("imbot.toml"), &HANDLERS, &environment()).unwrap();
+        let parse = |text: &str| settings::parse(text, Path::new("imbot.toml"), &HANDLERS, &environment(&[])).unwrap();
         let example = example();
         let (sections, portals) = example.split_at(example.find("[[portal]]\n").unwrap());
         assert!(sections.contains("[deliver]"));
@@ -126,15 +165,21 @@ portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
     fn what_the_example_has_commented_out_can_be_used_too() {
         let mut text = String::new();
         for line in example().lines() {
-            let bare = line
-                .trim_start()
-                .strip_prefix("# ")
-                .filter(|bare| bare.contains(" = ") && !bare.starts_with("A "));
+            let bare = line.trim_start().strip_prefix("# ").filter(|bare| {
+                let table = bare.trim_start().starts_with("[[app");
+                (bare.contains(" = ") && !bare.starts_with("A ")) || table
+            });
             text.push_str(bare.unwrap_or(line));
             text.push('\n');
         }
-        let (report, ok) = checked(&text, &environment());
+        let credentials = tempfile::tempdir().unwrap();
+        std::fs::write(credentials.path().join("store-key"), "0f".repeat(32)).unwrap();
+        std::fs::write(credentials.path().join("desk-secret"), "SECRETMARKER").unwrap();
+        let folder = credentials.path().display().to_string();
+        let more = [("CREDENTIALS_DIRECTORY", folder.as_str())];
+        let (report, ok) = checked(&text, &environment(&more));
         assert!(ok, "{report}");
+        assert!(report.contains("application desk: local."), "{report}");
         assert!(!report.contains("SECRETMARKER"), "{report}");
         for key in ["member_id", "endpoint", "application_token", "allow_insecure", "token"] {
             assert!(
@@ -150,7 +195,7 @@ portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
         let (report, ok) = checked(&example(), &Environment::default());
         assert!(!ok);
         assert!(
-            report.starts_with("2 mistakes in the configuration\nimbot.toml:43:20: "),
+            report.starts_with("2 mistakes in the configuration\nimbot.toml:44:20: "),
             "{report}"
         );
         assert!(

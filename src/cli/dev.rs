@@ -1,20 +1,20 @@
 //! `imbot dev`: the server with every bot of the program and an emulated portal in one process. A newcomer's first
-//! command: prints what to paste, then a line for each event and each answer.
+//! command: prints where the chat page is and what to paste, then a line for each event and each call.
 
+use super::desk::{self, Registered};
 use super::exit;
 use super::output::{complain, print, quoted};
 use crate::app::{App, Plan, Running};
-use crate::dispatch::Bot;
 use crate::http::Seen;
 use crate::lifecycle;
-use crate::portal::{BotSeed, Decision, LogEntry, Portal, PortalConfig};
+use crate::portal::{Portal, PortalConfig};
 use crate::settings::{self, Environment, Settings};
 use crate::types::Clock;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-/// The bots' ids at the emulated portal begin here.
-const FIRST_BOT: i64 = 101;
+/// The people at the emulated portal.
+const PEOPLE: [(i64, &str); 3] = [(27, "Ann Lee"), (28, "Ben Kim"), (29, "Chloe Roux")];
 const NAME: &str = "demo";
 
 /// `imbot dev`.
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Probes and metrics; if it is in use, a free port is.
     #[arg(long, default_value = "127.0.0.1:9090")]
     admin: SocketAddr,
-    /// The emulated portal; if it is in use, a free port is.
+    /// The emulated portal with its chat page; if it is in use, a free port is.
     #[arg(long, default_value = "127.0.0.1:8070")]
     portal: SocketAddr,
 }
@@ -58,11 +58,14 @@ async fn dev(app: &App, arguments: &Arguments) -> Result<u8, String> {
     let folder = Folder::new(arguments.data.clone())?;
     let clock = Clock::system();
     let listen = free(arguments.listen);
-    let portal = start_portal(app, &clock, free(arguments.portal), listen).await?;
-    let settings = settings(app, arguments, &folder, listen, &portal)?;
+    let portal = start_portal(&clock, free(arguments.portal)).await?;
+    let bots = desk::register(&portal, &app.bots, &format!("http://{listen}/webhook")).await?;
+    furnish(&portal, &bots);
+    let settings = settings(app, arguments, &folder, (listen, &portal, &bots))?;
     let plan = Plan {
         settings: &settings,
         bots: &app.bots,
+        outbox: app.outbox(),
         clock,
         observer: Some(Box::new(|seen| {
             print(&event_line(seen));
@@ -70,7 +73,7 @@ async fn dev(app: &App, arguments: &Arguments) -> Result<u8, String> {
         dispatching: true,
     };
     let running = Running::start(plan).map_err(|error| error.to_string())?;
-    print(&welcome(&running, &portal, &folder)?);
+    print(&welcome(&running, &portal, &bots, &folder)?);
     let mut requests = portal.live_log();
     let stop = lifecycle::stop_signal();
     tokio::pin!(stop);
@@ -82,7 +85,7 @@ async fn dev(app: &App, arguments: &Arguments) -> Result<u8, String> {
             }
             () = running.store_failed() => return Ok(exit::STORE_FAILED),
             request = requests.recv() => if let Ok(request) = request {
-                print(&request_line(&request));
+                print(&desk::call_line(&request));
             }
         }
     }
@@ -127,25 +130,15 @@ fn free(wanted: SocketAddr) -> SocketAddr {
     bound.and_then(|listener| listener.local_addr()).unwrap_or(wanted)
 }
 
-fn bots(app: &App) -> impl Iterator<Item = (i64, &Bot, String)> {
-    (FIRST_BOT..)
-        .zip(&app.bots)
-        .map(|(id, bot)| (id, bot, format!("demo-token-of-{}", bot.name())))
-}
-
-async fn start_portal(app: &App, clock: &Clock, listen: SocketAddr, server: SocketAddr) -> Result<Portal, String> {
-    let seed = |(id, bot, token): (i64, &Bot, String)| {
-        let seed = BotSeed::webhook(id, bot.name(), &token).hooked(format!("http://{server}/webhook"));
-        bot.commands()
-            .iter()
-            .fold(seed, |seed, (command, _)| seed.command(command))
-    };
+async fn start_portal(clock: &Clock, listen: SocketAddr) -> Result<Portal, String> {
     let config = PortalConfig {
         listen,
         on_demand: true,
         // A store kept from an earlier run remembers its messages: ids start where no earlier run's ended.
         first_message_id: clock.now().0,
-        bots: bots(app).map(seed).collect(),
+        users: PEOPLE.map(|(id, name)| (id, name.to_owned())).into(),
+        page: true,
+        normalize: Some(desk::normalized),
         ..PortalConfig::new(clock.clone())
     };
     Portal::start(config)
@@ -153,13 +146,19 @@ async fn start_portal(app: &App, clock: &Clock, listen: SocketAddr, server: Sock
         .map_err(|error| format!("the emulated portal cannot start on {listen}: {error}"))
 }
 
+/// A group with everybody in it. Private dialogs need no furniture: the page shows one with each bot.
+fn furnish(portal: &Portal, bots: &[Registered]) {
+    let people = PEOPLE.iter().map(|(id, _)| *id);
+    let members: Vec<i64> = people.chain(bots.iter().map(|bot| bot.id)).collect();
+    let _ = portal.add_group("Team", &members);
+}
+
 /// The configuration that a person would write for this portal, read by the same reader.
 fn settings(
     app: &App,
     arguments: &Arguments,
     folder: &Folder,
-    listen: SocketAddr,
-    portal: &Portal,
+    (listen, portal, bots): (SocketAddr, &Portal, &[Registered]),
 ) -> Result<Settings, String> {
     let config = PortalConfig::new(Clock::system());
     let mut text = format!(
@@ -173,11 +172,11 @@ fn settings(
         portal.endpoint(),
         portal.incoming_webhook(),
     );
-    for (id, bot, token) in bots(app) {
-        let name = quoted(bot.name());
+    for Registered { name, id, token } in bots {
         text.push_str(&format!(
-            "[[portal.bot]]\nid = {id}\nhandler = {name}\nbot_token = {}\n",
-            quoted(&token)
+            "[[portal.bot]]\nid = {id}\nhandler = {}\nbot_token = {}\n",
+            quoted(name),
+            quoted(token.expose())
         ));
     }
     let loaded = settings::parse(&text, "imbot dev".as_ref(), &app.handlers(), &Environment::default());
@@ -186,14 +185,18 @@ fn settings(
         .map_err(|mistakes| mistakes.to_string())
 }
 
-fn welcome(running: &Running, portal: &Portal, folder: &Folder) -> Result<String, String> {
+fn welcome(running: &Running, portal: &Portal, bots: &[Registered], folder: &Folder) -> Result<String, String> {
     let kept = if folder.temporary { "temporary" } else { "kept" };
+    let first = bots.first().map_or(0, |bot| bot.id);
     let curl = portal
-        .curl(FIRST_BOT, &format!("http://{}/webhook", running.public))
+        .curl(first, &format!("http://{}/webhook", running.public))
         .map_err(|error| error.to_string())?;
     Ok(format!(
-        "imbot dev\n  server  http://{}/webhook   (probes and metrics: http://{}/metrics)\n  portal  {}   (emulated: no account needed)\n  \
-         data    {} ({kept})\n\nPaste this into another terminal, as often as you like:\n\n{curl}\n\nWhat happens (Ctrl-C ends):\n",
+        "imbot dev\n\n  open    {}   (the chat: write to your bots, see what they get and do)\n\n  \
+         server  http://{}/webhook   (probes and metrics: http://{}/metrics)\n  portal  {}   (emulated: no account needed)\n  \
+         data    {} ({kept})\n\nWithout a browser, paste this into another terminal, as often as you like:\n\n{curl}\n\n\
+         What happens (Ctrl-C ends):\n",
+        portal.page(),
         running.public,
         running.admin,
         portal.endpoint(),
@@ -209,17 +212,4 @@ fn event_line(seen: Seen<'_>) -> String {
         dialog,
     } = seen;
     format!("event   {name}  bot {bot}  dialog {dialog}  {outcome}\n")
-}
-
-fn request_line(request: &LogEntry) -> String {
-    let what = match &request.decision {
-        Decision::Executed { message_id: Some(id) } => format!("shown as message {id}"),
-        Decision::Executed { message_id: None } => "done".to_owned(),
-        Decision::Repeated { message_id } => format!("already shown as message {message_id}"),
-        Decision::Refused { code } => format!("refused: {code}"),
-        Decision::Fault { name } => format!("fault: {name}"),
-    };
-    let dialog = request.params["dialogId"].as_str().unwrap_or("-");
-    let text = request.text().unwrap_or_default();
-    format!("answer  {}  dialog {dialog}  {text:?}  {what}\n", request.method)
 }

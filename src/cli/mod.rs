@@ -1,23 +1,30 @@
 //! The operator: one file a subcommand. Reads the arguments, prints for people (or JSON for programs), decides the exit
 //! code; the work itself is in the rooms below.
 
+mod backup;
+mod beside;
+mod call;
 mod client;
 mod config;
 mod dead_letters;
 mod decode;
+mod desk;
 mod dev;
 mod letters;
 mod output;
+mod pause;
 mod portal;
+mod portals;
 mod replay;
 mod resend;
 mod serve;
+mod status;
 mod text;
 
 use crate::app::App;
 use crate::settings::{self, Environment, Loaded};
 use crate::telemetry::{self, LogFormat};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use output::{complain, print};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -27,6 +34,16 @@ use std::process::ExitCode;
 mod exit {
     /// Refused, or nothing found.
     pub(super) const REFUSED: u8 = 1;
+    /// Wrong arguments, or an answer that is missing.
+    pub(super) const USAGE: u8 = 2;
+    /// `call`: the portal refused it.
+    pub(super) const BY_PORTAL: u8 = 3;
+    /// `call`: no identity, or it is refused, parked or paused.
+    pub(super) const IDENTITY: u8 = 4;
+    /// `call`: nobody knows whether it was carried out.
+    pub(super) const UNKNOWN: u8 = 5;
+    /// `call`: no budget in time.
+    pub(super) const NO_BUDGET: u8 = 6;
     /// `decode`: authentic shape, but unusable.
     pub(super) const UNUSABLE: u8 = 3;
     /// The disk failed; nothing is acknowledged any more. Restart to read the store again.
@@ -38,7 +55,7 @@ mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 refused or failed · 2 wrong arguments · 3 decode: would be quarantined \
-· 74 the disk failed · 75 the store belongs to another process · 78 the configuration is wrong.\n\
+· 3 to 6 call: see `imbot call --help` · 74 the disk failed · 75 the store belongs to another process, or its server does not answer within 5 s · 78 the configuration is wrong.\n\
 Environment: IMBOT_CONFIG, IMBOT_LOG (as RUST_LOG), IMBOT_LOG_FORMAT (json or pretty), NO_COLOR, and \
 IMBOT_SECTION__KEY for every key of the configuration outside lists.";
 
@@ -62,9 +79,24 @@ enum Command {
     Decode(DecodeArguments),
     /// Posts captured events again, byte for byte, in order.
     Replay(resend::Arguments),
-    /// What could not be handled, sent or read, and why.
+    /// Makes one REST call, in the portal's budget and as its identity; beside a running server, through it.
+    Call(call::Arguments),
+    /// Per portal and bot: identity, budget, circuit, backlog, gaps, last event.
+    Status(status::Arguments),
+    /// Events of a portal or bot are stored, but no handler runs and nothing is sent.
+    Pause(pause::Arguments),
+    /// Ends a pause; refused identities are tried again.
+    Resume(pause::Arguments),
+    /// What could not be handled, sent or read: why, and another try.
     #[command(subcommand)]
     DeadLetters(letters::Arguments),
+    /// Installations of OAuth applications: who is served, who waits to be accepted.
+    #[command(subcommand)]
+    Portals(portals::Arguments),
+    /// Copies the store into a new folder, while the server works; the key is not in it.
+    Backup(backup::Arguments),
+    /// Puts a backup into the store folder of the configuration, which must hold no store.
+    Restore(backup::Arguments),
     /// Checks the configuration, or prints an example.
     #[command(subcommand)]
     Config(ConfigArguments),
@@ -73,6 +105,11 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: Option<PathBuf>,
+    },
+    /// Prints what completes these commands in a shell: `imbot completions bash > /etc/bash_completion.d/imbot`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
 }
 
@@ -106,10 +143,7 @@ impl App {
     pub fn run(self) -> ExitCode {
         let environment = Environment::of_process();
         let arguments = Arguments::parse();
-        log(
-            &environment,
-            matches!(arguments.command, Command::Dev(_) | Command::Portal(_)),
-        );
+        log(&environment, !matches!(arguments.command, Command::Serve(_)));
         quiet_panics();
         for mistake in self.mistakes() {
             complain(&mistake);
@@ -123,7 +157,19 @@ impl App {
             Command::Portal(arguments) => portal::run(&arguments),
             Command::Decode(arguments) => decode_file(&arguments),
             Command::Replay(arguments) => resend::run(&self, arguments, &environment),
+            Command::Call(arguments) => call::run(&self, &arguments, &environment),
+            Command::Status(arguments) => status::run(&self, &arguments, &environment),
+            Command::Pause(arguments) => pause::run(&self, &arguments, true, &environment),
+            Command::Resume(arguments) => pause::run(&self, &arguments, false, &environment),
             Command::DeadLetters(arguments) => letters::run(&self, &arguments, &environment),
+            Command::Portals(arguments) => portals::run(&self, &arguments, &environment),
+            Command::Backup(arguments) => backup::backup(&self, &arguments, &environment),
+            Command::Restore(arguments) => backup::restore(&self, &arguments, &environment),
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Arguments::command(), "imbot", &mut script);
+                print(&String::from_utf8_lossy(&script))
+            }
             Command::Config(ConfigArguments::Example) => print(&config::example()),
             Command::Config(ConfigArguments::Check { config }) => {
                 let (report, good) = config::check(config.as_deref(), &self.handlers(), &environment);
@@ -131,6 +177,7 @@ impl App {
             }
             Command::Health { config } => letters::health(&self, config.as_deref(), &environment),
         };
+        telemetry::flush_logs();
         ExitCode::from(code)
     }
 
@@ -147,7 +194,7 @@ fn log(environment: &Environment, quiet: bool) {
         None if terminal => LogFormat::Pretty,
         None => LogFormat::Json,
     };
-    // `imbot dev` prints its own lines; its log would say everything twice.
+    // Commands print their own lines; their log would say everything twice.
     let filter = environment
         .get("IMBOT_LOG")
         .unwrap_or(if quiet { "warn" } else { "info" });

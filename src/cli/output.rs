@@ -1,6 +1,6 @@
 //! Reading and printing for subcommands: results on stdout, everything else on stderr. Decides nothing.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Read, Write};
 use std::path::Path;
 
 /// A result, on stdout. A closed pipe (`| head`) is no failure. Returns the exit code.
@@ -16,6 +16,18 @@ pub(super) fn print(text: &str) -> u8 {
 /// A line for people, on stderr. If stderr is gone there is nobody to tell.
 pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Asks back on a terminal; `None` where there is none.
+pub(super) fn agreed(question: &str) -> Option<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return None;
+    }
+    let _ = write!(io::stderr().lock(), "{question} Go on? [y/N] ");
+    let mut answer = String::new();
+    // No answer is a no.
+    let _ = io::stdin().lock().read_line(&mut answer);
+    Some(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The bytes of a file; `-` is standard input.

@@ -1,10 +1,11 @@
-//! `imbot portal`: the emulated portal alone, for bots in any language. Prints where to call and how to steer it, then a
-//! line for each call. Starts no server of ours.
+//! `imbot portal`: the emulated portal alone, for bots in any language. Prints where its chat page is, where to call and
+//! how to steer it, then a line for each call. Starts no server of ours.
 
+use super::desk;
 use super::exit;
 use super::output::{complain, print};
 use crate::lifecycle;
-use crate::portal::{Decision, LogEntry, Portal, PortalConfig, Profile};
+use crate::portal::{Portal, PortalConfig, Profile};
 use crate::types::Clock;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -66,7 +67,7 @@ async fn portal(arguments: &Arguments) -> Result<(), String> {
                 return signal.map(|_| ()).map_err(|error| format!("cannot listen for signals: {error}"));
             }
             request = requests.recv() => if let Ok(request) = request {
-                print(&line(&request));
+                print(&desk::call_line(&request));
             }
         }
     }
@@ -98,6 +99,8 @@ fn config(arguments: &Arguments) -> Result<PortalConfig, String> {
         control: Some(arguments.control),
         authorisation: arguments.authorisation.or(config.authorisation),
         ticking: true,
+        page: true,
+        normalize: Some(desk::normalized),
         ..config
     })
 }
@@ -109,28 +112,15 @@ fn welcome(portal: &Portal) -> String {
         .map(|address| format!("http://{address}/_mock/"));
     let control = control.unwrap_or_default();
     format!(
-        "imbot portal\n  portal   {}   (emulated: no account needed)\n  webhook  {webhook}\n  control  {control}\n\n\
+        "imbot portal\n\n  open     {}   (the chat page)\n\n  portal   {}   (emulated: no account needed)\n  webhook  {webhook}\n  control  {control}\n\n\
          Register a bot:\n\n  curl -sS {webhook}imbot.v2.Bot.register -H 'Content-Type: application/json' -d \
          '{{\"fields\":{{\"code\":\"mine\",\"botToken\":\"my-token\",\"properties\":{{\"name\":\"My bot\"}},\
          \"eventMode\":\"webhook\",\"webhookUrl\":\"http://127.0.0.1:8080/\"}}}}'\n\n\
          Write to it as user 27 (its id is in the answer):\n\n  curl -sS {control}say -d \
          '{{\"user\":27,\"dialog\":\"601\",\"text\":\"Hello\"}}'\n\nWhat happens (Ctrl-C ends):\n",
+        portal.page(),
         portal.endpoint(),
     )
-}
-
-fn line(request: &LogEntry) -> String {
-    let what = match &request.decision {
-        Decision::Executed { message_id: Some(id) } => format!("message {id}"),
-        Decision::Executed { message_id: None } => "done".to_owned(),
-        Decision::Repeated { message_id } => format!("already message {message_id}"),
-        Decision::Refused { code } => format!("refused: {code}"),
-        Decision::Fault { name } => format!("fault: {name}"),
-    };
-    let status = request
-        .status
-        .map_or_else(|| "-".to_owned(), |status| status.to_string());
-    format!("{status}  {}  {}  {what}\n", request.method, request.identity)
 }
 
 #[cfg(test)]
@@ -169,7 +159,7 @@ mod tests {
         let welcome = welcome(&portal);
         assert!(welcome.contains(&portal.incoming_webhook()), "{welcome}");
         assert!(
-            welcome.contains(&portal.control_address().unwrap().to_string()),
+            welcome.contains(&portal.control_address().unwrap().to_string()) && welcome.contains(&portal.page()),
             "{welcome}"
         );
     }

@@ -2,12 +2,13 @@
 
 use super::output::complain;
 use super::{exit, settings_for};
-use crate::app::{App, Plan, Running, StartError};
-use crate::lifecycle;
-use crate::settings::{Ack, Environment, Settings};
+use crate::app::{App, Plan, Reloaded, Running, StartError};
+use crate::lifecycle::{Asked, Signals, manager};
+use crate::settings::{self, Ack, Environment, EventMode, Settings};
 use crate::store::OpenError;
+use crate::telemetry;
 use crate::types::Clock;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `imbot serve`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +21,7 @@ pub(super) struct Arguments {
     accept_only: bool,
 }
 
-/// Runs until SIGTERM or SIGINT; a second one cuts what still runs.
+/// Runs until SIGTERM or SIGINT; a second one cuts what still runs. SIGHUP reads the configuration again.
 pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -> u8 {
     let settings = match settings_for(app, arguments.config.as_deref(), environment) {
         Ok(loaded) => loaded.settings,
@@ -37,45 +38,117 @@ pub(super) fn run(app: &App, arguments: &Arguments, environment: &Environment) -
             return exit::REFUSED;
         }
     };
-    let code = runtime.block_on(serve(app, &settings, !arguments.accept_only));
+    let server = Server {
+        app,
+        config: arguments.config.as_deref(),
+        environment,
+        dispatching: !arguments.accept_only,
+    };
+    let code = runtime.block_on(server.serve(settings));
     // A handler that blocks its thread must not hold up the exit; the store is closed already.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(app: &App, settings: &Settings, dispatching: bool) -> u8 {
-    let plan = Plan {
-        settings,
-        bots: &app.bots,
-        clock: Clock::system(),
-        observer: None,
-        dispatching,
-    };
-    let running = match Running::start(plan) {
-        Ok(running) => running,
-        Err(error) => return refused(&error),
-    };
-    announce(settings, &running, dispatching);
-    tell_gaps(&running).await;
-    tokio::select! {
-        signal = lifecycle::stop_signal() => {
-            if let Err(error) = signal {
+/// What stays the same from start to end.
+struct Server<'a> {
+    app: &'a App,
+    config: Option<&'a Path>,
+    environment: &'a Environment,
+    dispatching: bool,
+}
+
+impl Server<'_> {
+    async fn serve(&self, started: Settings) -> u8 {
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
                 complain(&format!("cannot listen for signals: {error}"));
+                return exit::REFUSED;
             }
-            let cut = running.cut();
-            tokio::spawn(async move {
-                if lifecycle::stop_signal().await.is_ok() {
-                    cut();
+        };
+        let plan = Plan {
+            settings: &started,
+            bots: &self.app.bots,
+            outbox: self.app.outbox(),
+            clock: Clock::system(),
+            observer: None,
+            dispatching: self.dispatching,
+        };
+        let running = match Running::start(plan) {
+            Ok(running) => running,
+            Err(error) => return refused(&error),
+        };
+        announce(&started, &running, self.dispatching);
+        tell_gaps(&running).await;
+        running.watch();
+        manager::ready();
+        let mut now = started.clone();
+        loop {
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => now = self.reload(&running, &started, now),
+                    Asked::Stop => break,
+                },
+                () = running.store_failed() => {
+                    tracing::error!("the store has failed: nothing is acknowledged any more; restart to read it again");
+                    running.cut()();
+                    return exit::STORE_FAILED;
                 }
-            });
-            running.stop().await;
-            0
+            }
         }
-        () = running.store_failed() => {
-            tracing::error!("the store has failed: nothing is acknowledged any more; restart to read it again");
-            running.cut()();
-            exit::STORE_FAILED
-        }
+        manager::stopping();
+        let cut = running.cut();
+        tokio::spawn(async move {
+            while signals.next().await != Asked::Stop {}
+            tracing::warn!("asked to stop a second time: what still runs is cut; the store has it");
+            cut();
+        });
+        running.stop().await;
+        0
+    }
+
+    /// Reads the configuration again; returns the settings that are in effect then.
+    fn reload(&self, running: &Running, started: &Settings, now: Settings) -> Settings {
+        manager::reloading();
+        let loaded = settings::load(self.config, &self.app.handlers(), self.environment);
+        let reloaded = loaded.map_err(|error| error.to_string()).and_then(|loaded| {
+            let done = running.reload(started, &now, &loaded.settings)?;
+            Ok((loaded, done))
+        });
+        telemetry::config_reload_failed(reloaded.is_err());
+        let settings = match reloaded {
+            Ok((loaded, done)) => {
+                tell_reload(&loaded.warnings, &done);
+                loaded.settings
+            }
+            Err(error) => {
+                tracing::error!(
+                    "the configuration was read again and cannot be used; the one before stays in effect: {error}"
+                );
+                now
+            }
+        };
+        manager::ready();
+        settings
+    }
+}
+
+fn tell_reload(warnings: &[String], done: &Reloaded) {
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let portals = if done.portals.is_empty() {
+        "no portal has changed".to_owned()
+    } else {
+        format!("in effect now: portal {}", done.portals.join(", portal "))
+    };
+    tracing::info!("the configuration was read again; {portals}");
+    if !done.waiting.is_empty() {
+        tracing::warn!(
+            "changed, but only a restart makes it count: {}",
+            done.waiting.join(", ")
+        );
     }
 }
 
@@ -122,7 +195,10 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
             );
         }
         for bot in &portal.bots {
-            let url = bot.event_url.as_deref().unwrap_or("not configured");
+            let url = match bot.event_mode {
+                EventMode::Webhook => bot.event_url.as_deref().unwrap_or("not configured"),
+                EventMode::Fetch => "none, its events are fetched",
+            };
             tracing::info!(
                 portal = portal.name,
                 bot = bot.id,

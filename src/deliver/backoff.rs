@@ -2,11 +2,11 @@
 //!
 //! Source: outbound rules, "What each failure means".
 
-use crate::rest::Class;
+use crate::rest::{Class, Fault};
 use std::time::Duration;
 
 const CAP: Duration = Duration::from_secs(60);
-/// A portal that refuses our identity is asked again this rarely.
+/// A refused identity is asked for this rarely, and an administrator's leave waited for so long.
 pub(super) const PARK: Duration = Duration::from_secs(600);
 /// Tries after SENDING_FAILED with the same template id: the portal frees an unfinished record after an hour.
 const SENDING: [Duration; 5] = [
@@ -18,23 +18,18 @@ const SENDING: [Duration; 5] = [
 ];
 
 /// The pause before the next attempt after `attempts` failed ones (0 = this is the first). `None` = give up.
-pub(super) fn pause(class: Class, attempts: u32, call: i64) -> Option<Duration> {
-    match class {
-        // The portal's bucket says when; the call itself is ready at once.
-        Class::Limit => Some(Duration::ZERO),
-        Class::OperatingTime => Some(spread(
-            doubled(Duration::from_secs(10), attempts, Duration::from_secs(600)),
-            call,
-        )),
-        Class::Transient => Some(spread(doubled(Duration::from_secs(1), attempts, CAP), call)),
-        Class::Sending => SENDING.get(usize::try_from(attempts).unwrap_or(usize::MAX)).copied(),
-        Class::Identity | Class::Bot | Class::Expired => Some(PARK),
-        Class::BotGone | Class::Access | Class::Invalid => None,
+pub(super) fn pause(fault: &Fault, attempts: u32, call: i64) -> Option<Duration> {
+    if fault.class == Class::Sending {
+        return SENDING.get(usize::try_from(attempts).unwrap_or(usize::MAX)).copied();
     }
+    if fault.code == "METHOD_CONFIRM_WAITING" {
+        return Some(PARK);
+    }
+    Some(spread(doubled(Duration::from_secs(1), attempts), call))
 }
 
-fn doubled(first: Duration, attempts: u32, cap: Duration) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(cap)
+fn doubled(first: Duration, attempts: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(CAP)
 }
 
 /// Up to a fifth more, so that calls that failed together do not come back together.
@@ -46,13 +41,15 @@ fn spread(pause: Duration, call: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rest::Executed;
 
     #[test]
     fn trouble_doubles_up_to_a_minute() {
+        let trouble = Fault::transport("connect", Executed::No);
         for (attempts, seconds) in [(0, 1), (1, 2), (4, 16), (6, 60), (4_000_000_000, 60)] {
             let least = Duration::from_secs(seconds);
             for call in [0, 1, 77, i64::MIN] {
-                let pause = pause(Class::Transient, attempts, call).unwrap();
+                let pause = pause(&trouble, attempts, call).unwrap();
                 assert!(pause >= least && pause <= least * 6 / 5, "{attempts}: {pause:?}");
             }
         }
@@ -60,15 +57,15 @@ mod tests {
 
     #[test]
     fn an_unfinished_record_is_asked_for_until_it_must_be_free() {
-        let all: Vec<_> = (0..).map_while(|attempt| pause(Class::Sending, attempt, 1)).collect();
+        let sending = Fault::coded("SENDING_FAILED", "", 400);
+        let all: Vec<_> = (0..).map_while(|attempt| pause(&sending, attempt, 1)).collect();
         assert_eq!(all.len(), 5);
         assert!(all.iter().sum::<Duration>() > Duration::from_secs(61 * 60));
     }
 
     #[test]
-    fn what_can_never_work_is_not_tried_again() {
-        for class in [Class::Invalid, Class::Access, Class::BotGone] {
-            assert_eq!(pause(class, 0, 1), None);
-        }
+    fn an_administrator_is_given_ten_minutes_to_confirm() {
+        let waiting = Fault::coded("METHOD_CONFIRM_WAITING", "", 401);
+        assert_eq!(pause(&waiting, 3, 1), Some(PARK));
     }
 }

@@ -1,46 +1,28 @@
-//! Which call leaves when: claims from the store what budget and order allow. Owns buckets and busy lanes.
+//! The deliverer's loop: wakes up when something may leave or has ended, and keeps one outlet a portal. Owns the tasks
+//! under way; what leaves is `pass`, what an answer means is `settle`.
 
-use super::settle::Sender;
+use super::meter::Meters;
+use super::outlet::Outlet;
+use super::park::Decided;
+use super::pass::Pass;
+use super::piece::Piece;
+use super::request::{Ended, Request, Sender};
+use super::view::{Order, Orders, PortalView};
+use crate::identity::{Identities, Site};
 use crate::lifecycle::Stop;
-use crate::rest::{Bucket, Class, Client, Credentials};
-use crate::store::{Activity, ClaimedCall, Store};
-use crate::telemetry;
-use crate::types::{Clock, Lane, PortalId, Secret, Timestamp};
-use std::collections::{HashMap, HashSet};
+use crate::rest::{AskError, Client, Errand, Errands};
+use crate::store::{Activity, Store, StoreError};
+use crate::types::{Clock, PortalId, Timestamp};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 /// Poll even without a signal: a lost wake-up must only cost time.
-const POLL: Duration = Duration::from_secs(5);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 /// Requests in flight at one portal: a hanging portal ties up no more than this.
-const IN_FLIGHT: usize = 8;
-
-/// How a portal is reached and paced (from the settings).
-#[derive(Clone, Debug)]
-pub(crate) struct PortalAccess {
-    /// The configured name.
-    pub(crate) name: String,
-    /// `https://{portal}/rest/`: where event tokens are used, whatever an event says.
-    pub(crate) endpoint: String,
-    pub(crate) incoming_webhook: Option<Secret>,
-    /// Bot tokens by bot id, for calls through the webhook.
-    pub(crate) bot_tokens: HashMap<i64, Secret>,
-    pub(crate) burst: u32,
-    pub(crate) rate: f64,
-}
-
-impl PortalAccess {
-    /// The credentials of the webhook identity for this bot.
-    pub(super) fn webhook(&self, bot: i64) -> Option<Credentials> {
-        let url = self.incoming_webhook.clone()?;
-        Some(Credentials::Webhook {
-            url,
-            bot_token: self.bot_tokens.get(&bot).cloned(),
-        })
-    }
-}
+pub(super) const IN_FLIGHT: usize = 8;
 
 /// Rules of the queue (`[deliver]` of the settings).
 #[derive(Clone, Copy, Debug)]
@@ -51,21 +33,27 @@ pub(crate) struct Rules {
     pub(crate) repeat_unknown: bool,
 }
 
-struct Lanes {
-    portal: PortalId,
-    access: Arc<PortalAccess>,
-    bucket: Bucket,
-    in_flight: usize,
-    /// Calls found ready while the bucket was empty, since when.
-    waiting_since: Option<Timestamp>,
+/// The tasks under way, and whose they are.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    set: JoinSet<Ended>,
+    whose: HashMap<Id, (PortalId, bool)>,
 }
 
-/// What a sending task brings back.
-pub(super) struct Ended {
-    pub(super) portal: PortalId,
-    pub(super) lane: Lane,
-    /// The class of the fault, if it failed.
-    pub(super) fault: Option<Class>,
+impl Running {
+    pub(super) fn request(&mut self, sender: Arc<Sender>, request: Request) {
+        let portal = request.site.id;
+        let span = tracing::info_span!("request", portal = %request.site.name, together = request.pieces.len());
+        let work = async move { sender.carry_out(request).await };
+        let task = self.set.spawn(tracing::Instrument::instrument(work, span));
+        self.whose.insert(task.id(), (portal, true));
+    }
+
+    /// Work that sends nothing.
+    pub(super) fn settle(&mut self, portal: PortalId, work: impl Future<Output = Ended> + Send + 'static) {
+        let task = self.set.spawn(work);
+        self.whose.insert(task.id(), (portal, false));
+    }
 }
 
 /// The deliverer: reads the outbox, speaks to portals, settles.
@@ -73,10 +61,11 @@ pub(crate) struct Deliver {
     store: Store,
     clock: Clock,
     sender: Arc<Sender>,
-    portals: Vec<Lanes>,
-    busy: HashSet<Lane>,
+    pub(super) outlets: BTreeMap<PortalId, Outlet>,
     turn: usize,
     activity: watch::Sender<Activity>,
+    errands: Errands,
+    orders: Orders,
 }
 
 impl Deliver {
@@ -86,32 +75,25 @@ impl Deliver {
         clock: Clock,
         client: Client,
         rules: Rules,
-        portals: Vec<(PortalId, PortalAccess)>,
+        identities: Identities,
+        (errands, orders): (Errands, Orders),
     ) -> Self {
-        let now = clock.now();
-        let portals = portals
-            .into_iter()
-            .map(|(portal, access)| {
-                let bucket = Bucket::new(access.burst, access.rate, now);
-                Lanes {
-                    portal,
-                    access: Arc::new(access),
-                    bucket,
-                    in_flight: 0,
-                    waiting_since: None,
-                }
-            })
-            .collect();
-        let sender = Arc::new(Sender::new(store.clone(), clock.clone(), client, rules));
-        let activity = watch::Sender::new(Activity::default());
+        let sender = Arc::new(Sender {
+            store: store.clone(),
+            clock: clock.clone(),
+            client,
+            rules,
+            identities,
+        });
         Self {
             store,
             clock,
             sender,
-            portals,
-            busy: HashSet::new(),
+            outlets: BTreeMap::new(),
             turn: 0,
-            activity,
+            activity: watch::Sender::new(Activity::default()),
+            errands,
+            orders,
         }
     }
 
@@ -122,141 +104,205 @@ impl Deliver {
 
     /// Works until the stop. Soft: nothing new leaves, answers under way are awaited. Hard: they are cut.
     pub(crate) async fn work(mut self, stop: Stop) {
-        let mut running: JoinSet<Ended> = JoinSet::new();
+        match self.open().await {
+            Ok(meters) => self.run(meters, stop).await,
+            Err(error) => tracing::error!(%error, "the budgets cannot be read; nothing is sent"),
+        }
+    }
+
+    /// Opens an outlet for each portal.
+    pub(super) async fn open(&mut self) -> Result<Meters, StoreError> {
+        let mut meters = Meters::load(&self.store).await?;
+        self.serve(&mut meters).await;
+        Ok(meters)
+    }
+
+    pub(super) async fn run(mut self, mut meters: Meters, stop: Stop) {
+        let mut changes = self.sender.identities.changes();
+        let mut running = Running::default();
         while !stop.is_soft() {
             let store = self.store.clone();
             // Register for the signal before looking.
             let woken = store.calls_ready().notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
+            while let Some(errand) = self.errands.try_next() {
+                self.take(errand);
+            }
             let next = self.start_ready(&mut running).await;
             tokio::select! {
                 biased;
                 () = stop.softened() => break,
-                Some(ended) = running.join_next(), if !running.is_empty() => self.ended(ended),
+                Some(ended) = running.set.join_next_with_id(), if !running.set.is_empty() => {
+                    self.ended(ended, &mut running);
+                }
+                Some(order) = self.orders.0.recv() => self.obey(order),
+                Some(errand) = self.errands.next() => self.take(errand),
+                Ok(()) = changes.changed() => {
+                    changes.mark_unchanged();
+                    self.serve(&mut meters).await;
+                    let now = self.clock.now();
+                    self.outlets.values_mut().for_each(|outlet| outlet.parks.ask_all(now));
+                }
                 () = &mut woken => {}
                 () = self.clock.sleep_until(next) => {}
             }
-            while let Some(ended) = running.try_join_next() {
-                self.ended(ended);
+            while let Some(ended) = running.set.try_join_next_with_id() {
+                self.ended(ended, &mut running);
             }
         }
+        self.end(stop, running, meters).await;
+    }
+
+    /// Answers under way are awaited; the levels of the budgets are the last thing written.
+    async fn end(self, stop: Stop, mut running: Running, meters: Meters) {
+        let Self {
+            store,
+            clock,
+            outlets,
+            errands,
+            ..
+        } = self;
+        // Whoever waits for an errand that has not left learns it now.
+        drop((outlets, errands));
         let drained = stop
-            .unless_hard(async { while running.join_next().await.is_some() {} })
+            .unless_hard(async { while running.set.join_next().await.is_some() {} })
             .await;
         if drained.is_none() {
-            tracing::warn!(cut = running.len(), "calls were cut by the stop; the outbox has them");
+            tracing::warn!(
+                cut = running.set.len(),
+                "calls were cut by the stop; the outbox has them"
+            );
+            running.set.shutdown().await;
+        }
+        if let Err(error) = meters.keep(&store, clock.now()).await {
+            tracing::error!(%error, "the budgets could not be kept: the next start takes them for used up");
+        }
+    }
+
+    /// Opens an outlet for each portal served now; closes those of portals that are not.
+    async fn serve(&mut self, meters: &mut Meters) {
+        let sites = self.sender.identities.sites();
+        self.outlets.retain(|id, _| sites.iter().any(|site| site.id == *id));
+        for site in sites {
+            if let Some(outlet) = self.outlets.get_mut(&site.id) {
+                outlet.site = site;
+                continue;
+            }
+            let plan = (site.burst, site.rate);
+            match meters.of(&self.store, &self.clock, &host(&site), plan).await {
+                Ok(meter) => drop(self.outlets.insert(site.id, Outlet::new(site, meter))),
+                Err(error) => tracing::error!(portal = %site.name, %error, "nothing is sent to portal {}", site.name),
+            }
+        }
+    }
+
+    fn take(&mut self, errand: Errand) {
+        match self.outlets.get_mut(&errand.portal) {
+            Some(outlet) => outlet.errands.push(Piece::errand(errand, &outlet.site)),
+            // Who asked may have gone.
+            None => drop(errand.answer.send(Err(AskError::NoIdentity))),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Look(answer) => {
+                let views: Vec<PortalView> = self.outlets.values_mut().map(|outlet| outlet.view(now)).collect();
+                let _ = answer.send(views);
+            }
+            Order::Unpark { portal, bot, done } => {
+                // Before the answer: whoever has it must not take what was seen before for the end of the work.
+                self.activity.send_modify(|activity| activity.looked = None);
+                let outlet = self.outlets.get_mut(&portal);
+                let _ = done.send(outlet.map_or(0, |outlet| outlet.parks.unpark(bot)));
+            }
         }
     }
 
     /// Starts what may leave now; returns when to look again.
-    async fn start_ready(&mut self, running: &mut JoinSet<Ended>) -> Timestamp {
-        let (generation, now) = (self.store.calls_generation(), self.clock.now());
+    async fn start_ready(&mut self, running: &mut Running) -> Timestamp {
+        let now = self.clock.now();
+        let generation = self.store.calls_generation() + self.errands.taken();
         let mut next = now + POLL;
         self.turn = self.turn.wrapping_add(1);
-        for step in 0..self.portals.len() {
-            // Another portal is first each time, so that none is always last to the disk.
-            let at = (self.turn + step) % self.portals.len();
-            match self.start_portal(at, now, running).await {
-                Ok(due) => next = next.min(due),
-                Err(error) => {
-                    tracing::error!(%error, "the outbox cannot be read");
-                    return now + POLL;
+        let (count, turn) = (self.outlets.len(), self.turn);
+        // Another portal is first each time, so that none is always last to the disk or to a host's budget.
+        let first = if count == 0 { 0 } else { turn % count };
+        for half in [first..count, 0..first] {
+            for outlet in self.outlets.values_mut().skip(half.start).take(half.len()) {
+                let pass = Pass {
+                    outlet,
+                    sender: &self.sender,
+                    running,
+                    now,
+                };
+                match pass.look().await {
+                    Ok(due) => next = next.min(due),
+                    Err(error) => return unreadable(&error, now),
                 }
             }
         }
         self.activity.send_replace(Activity {
             looked: Some((generation, next)),
-            running: running.len(),
+            running: running.set.len(),
+            held: self.outlets.values().map(|outlet| outlet.errands.len()).sum(),
         });
         next
     }
 
-    async fn start_portal(
-        &mut self,
-        at: usize,
-        now: Timestamp,
-        running: &mut JoinSet<Ended>,
-    ) -> Result<Timestamp, crate::store::StoreError> {
-        let lanes = &mut self.portals[at];
-        let tokens = usize::try_from(lanes.bucket.tokens(now)).unwrap_or(usize::MAX);
-        telemetry::portal_budget(&lanes.access.name, f64::from(lanes.bucket.tokens(now)));
-        let free = tokens.min(IN_FLIGHT.saturating_sub(lanes.in_flight));
-        // Ask for one even without a token: to know whether anything waits, and so when to come back.
-        let claim = self
-            .store
-            .claim_calls(&[lanes.portal], &self.busy, free.max(1), now)
-            .await?;
-        let mut next = claim.next_due.unwrap_or(now + POLL);
-        for call in claim.items {
-            if lanes.in_flight >= IN_FLIGHT {
-                break; // an answer will wake us
+    fn ended(&mut self, ended: Result<(Id, Ended), JoinError>, running: &mut Running) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some((portal, request)) = running.whose.remove(&id) else {
+            return;
+        };
+        let Some(outlet) = self.outlets.get_mut(&portal) else {
+            return;
+        };
+        match ended {
+            Ok((_, ended)) => {
+                for decided in outlet.learn(ended, self.clock.now()) {
+                    resolve(&self.sender, portal, decided, running);
+                }
             }
-            if lanes.bucket.tokens(now) == 0 {
-                lanes.waiting_since.get_or_insert(now);
-                next = next.min(lanes.bucket.ready_at(now));
-                break;
-            }
-            lanes.bucket.take(now);
-            lanes.in_flight += 1;
-            telemetry::limiter_wait(
-                lanes
-                    .waiting_since
-                    .take()
-                    .map_or(Duration::ZERO, |since| now.since(since)),
-            );
-            self.busy.insert(call.call.lane);
-            start(&self.sender, &lanes.access, call, running);
-        }
-        if lanes.in_flight < IN_FLIGHT && free > 0 && self.portals[at].bucket.tokens(now) == 0 {
-            let ready = self.portals[at].bucket.ready_at(now);
-            next = next.min(ready);
-        }
-        Ok(next)
-    }
-
-    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        let ended = match ended {
-            Ok(ended) => ended,
             Err(error) => {
+                outlet.in_flight = outlet.in_flight.saturating_sub(usize::from(request));
                 tracing::error!(
                     panicked = error.is_panic(),
-                    "a sender broke; its dialog waits for a restart"
+                    "a sender broke; its dialogs wait for a restart"
                 );
-                return;
-            }
-        };
-        self.busy.remove(&ended.lane);
-        let now = self.clock.now();
-        if let Some(lanes) = self.portals.iter_mut().find(|lanes| lanes.portal == ended.portal) {
-            lanes.in_flight = lanes.in_flight.saturating_sub(1);
-            match ended.fault {
-                Some(Class::Limit) => lanes.bucket.refused(now),
-                None => lanes.bucket.succeeded(),
-                Some(_) => {}
             }
         }
     }
 }
 
-fn start(sender: &Arc<Sender>, access: &Arc<PortalAccess>, call: ClaimedCall, running: &mut JoinSet<Ended>) {
-    let (sender, access) = (Arc::clone(sender), Arc::clone(access));
-    let span = tracing::info_span!(
-        "call", call_id = call.id.0, portal = %access.name, bot = call.call.bot, dialog = %call.call.dialog,
-        method = %call.call.method, inbox_id = call.call.event.map_or(0, |event| event.0)
-    );
-    running.spawn(tracing::Instrument::instrument(
-        async move {
-            let (portal, lane, id) = (call.call.portal, call.call.lane, call.id);
-            let fault = match sender.deliver(&access, call).await {
-                Ok(fault) => fault,
-                Err(error) => {
-                    tracing::error!(call_id = id.0, %error, "call {id} could not be settled; it stays in the outbox");
-                    None
-                }
-            };
-            Ended { portal, lane, fault }
-        },
-        span,
-    ));
+fn resolve(sender: &Arc<Sender>, portal: PortalId, decided: Decided, running: &mut Running) {
+    let sound = decided.sound;
+    for (claimed, fault) in decided.calls {
+        let sender = Arc::clone(sender);
+        running.settle(portal, async move { sender.resolve(claimed, fault, sound).await });
+    }
+}
+
+fn unreadable(error: &StoreError, now: Timestamp) -> Timestamp {
+    tracing::error!(%error, "the outbox cannot be read");
+    now + POLL
+}
+
+/// The host that counts the portal's requests.
+fn host(site: &Site) -> String {
+    let address = site
+        .incoming_webhook
+        .as_ref()
+        .map_or(site.endpoint.as_str(), |url| url.expose());
+    let parsed = url::Url::parse(address).ok();
+    let host = parsed.as_ref().and_then(|url| {
+        let host = url.host_str()?;
+        Some(url.port().map_or(host.to_owned(), |port| format!("{host}:{port}")))
+    });
+    host.unwrap_or_else(|| site.domain.clone())
 }

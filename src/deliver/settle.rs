@@ -1,168 +1,331 @@
-//! One call to its end or its next try. Owns what each answer of the portal means for the queue; decides no pace.
+//! What becomes of each piece of a request after its answer: calls in the store, errands to who asked. Decides no pace.
 
-use super::backoff;
-use super::engine::{PortalAccess, Rules};
-use crate::rest::{Class, Client, Credentials, Executed, Fault};
-use crate::store::{ClaimedCall, DeadQueue, EXPIRED, Identity, Retry, Store, StoreError, Unknown};
+use super::answer::reply_to;
+use super::piece::{Piece, What, Who};
+use super::request::{Ended, Note, Sender, stuck};
+use super::verdict::{Verdict, judge};
+use crate::identity::{Renewal, Site};
+use crate::rest::{AskError, Class, Credentials, Executed, Fault, Reply};
+use crate::store::{ClaimedCall, DeadQueue, EXPIRED, Identity, Retry, StoreError, Unknown};
 use crate::telemetry;
-use crate::types::{Clock, PortalId, Timestamp};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use crate::types::Timestamp;
 use std::time::Duration;
 
-/// Who is parked, and until when: a bot, or the whole portal (`None`).
-type Parked = HashMap<(PortalId, Option<i64>), Timestamp>;
-
-/// Sends calls and settles them.
-pub(super) struct Sender {
-    store: Store,
-    clock: Clock,
-    client: Client,
-    rules: Rules,
-    parked: Mutex<Parked>,
+/// The next step of a piece whose answer is known.
+enum Step {
+    Done(Reply),
+    Failed(Fault, Verdict),
 }
 
 impl Sender {
-    pub(super) fn new(store: Store, clock: Clock, client: Client, rules: Rules) -> Self {
-        Self {
-            store,
-            clock,
-            client,
-            rules,
-            parked: Mutex::default(),
-        }
-    }
-
-    /// One attempt. Returns the class of the fault, if any, for the portal's pace.
-    pub(super) async fn deliver(
+    /// Settles all pieces of a request, side by side.
+    pub(super) async fn settle(
         &self,
-        access: &PortalAccess,
-        claimed: ClaimedCall,
-    ) -> Result<Option<Class>, StoreError> {
-        let now = self.clock.now();
-        if now >= claimed.call.expires {
-            self.bury(&claimed, DeadQueue::Calls, EXPIRED, "not sent within deliver.max_age")
-                .await?;
-            return Ok(None);
-        }
-        if let Some(until) = self.parked_until(&claimed, now) {
-            self.store.retry_call(claimed.id, waiting(&claimed, until, now)).await?;
-            return Ok(None);
-        }
-        let Some(credentials) = self.credentials(access, &claimed).await? else {
-            let detail = "no bot_token with incoming_webhook, and no live token came with an event";
-            self.bury(&claimed, DeadQueue::Calls, "no_identity", detail).await?;
-            return Ok(None);
-        };
-        if claimed.call.unknown == Unknown::Stop {
-            // Before the first byte leaves: after a crash this record is all that tells of the attempt.
-            self.store.call_started(claimed.id).await?;
-        }
-        match self
-            .client
-            .call(&credentials, &claimed.call.method, &claimed.call.params)
-            .await
-        {
-            Ok(_) => {
-                self.delivered(access, &claimed).await?;
-                Ok(None)
+        site: &Site,
+        ready: Vec<(Piece, Credentials)>,
+        outcomes: Vec<Result<Reply, Fault>>,
+        shared: bool,
+        ended: &mut Ended,
+    ) {
+        let mut renewal = None;
+        let mut ends = Vec::new();
+        for ((piece, credentials), outcome) in ready.into_iter().zip(outcomes) {
+            match &outcome {
+                Ok(reply) => {
+                    let note = Note::Ran(piece.method().to_owned(), reply.operating, reply.seconds);
+                    ended.notes.push(note);
+                }
+                Err(fault) if fault.class == Class::OperatingTime => {
+                    ended.notes.push(Note::Shut(piece.method().to_owned()));
+                }
+                Err(_) => {}
             }
-            Err(fault) if fault.class == Class::Expired && claimed.call.identity == Identity::EventToken => {
-                self.token_expired(&claimed, &credentials).await?;
-                Ok(Some(fault.class))
-            }
-            Err(fault) => {
-                self.failed(access, &claimed, &fault).await?;
-                Ok(Some(fault.class))
+            let piece = match piece.what {
+                What::Call(claimed) => {
+                    let step = match outcome {
+                        Ok(reply) => Step::Done(reply),
+                        Err(fault) => {
+                            let verdict = judge(&fault, &claimed, self.rules, piece.renewed, shared);
+                            Step::Failed(fault, verdict)
+                        }
+                    };
+                    if matches!(step, Step::Failed(_, Verdict::Renew)) && renewal.is_none() {
+                        renewal = self.renew(&piece.who, claimed.call.bot, &credentials).await;
+                    }
+                    ends.push((claimed, step));
+                    continue;
+                }
+                What::Probe(probe) => {
+                    let answer = self.probed(&probe, outcome, &credentials).await;
+                    ended.notes.push(Note::Probed(probe, answer));
+                    continue;
+                }
+                What::Errand(_) => piece,
+            };
+            if let Some(back) = self.answer(piece, outcome, &credentials, ended).await {
+                ended.notes.push(Note::Back(back));
             }
         }
+        self.end_calls(site, ends, renewal.as_ref(), ended).await;
     }
 
-    async fn credentials(
+    /// Every call's end is waited for at once, so that they share a commit.
+    async fn end_calls(
         &self,
-        access: &PortalAccess,
-        claimed: &ClaimedCall,
-    ) -> Result<Option<Credentials>, StoreError> {
-        let call = &claimed.call;
-        if call.identity == Identity::Webhook {
-            return Ok(access.webhook(call.bot));
+        site: &Site,
+        ends: Vec<(Box<ClaimedCall>, Step)>,
+        renewal: Option<&Renewal>,
+        ended: &mut Ended,
+    ) {
+        let mut all = Vec::with_capacity(ends.len());
+        for (claimed, step) in ends {
+            all.push(async move {
+                let mut notes = Vec::new();
+                let result = match step {
+                    Step::Done(reply) => self.delivered(&claimed, &reply, &mut notes).await,
+                    Step::Failed(fault, verdict) => {
+                        self.failed(site, &claimed, &fault, verdict, renewal, &mut notes).await
+                    }
+                };
+                (claimed, result, notes)
+            });
         }
-        // The newest token seen for this bot lives longest; the call's own is the fallback.
-        let newest = self.store.newest_token(call.portal, call.bot).await?;
-        let token = newest.or_else(|| call.token.clone());
-        Ok(token.map(|token| Credentials::Token {
-            endpoint: access.endpoint.clone(),
-            token,
-        }))
+        for (claimed, result, notes) in join_all(all).await {
+            let doubted = notes.iter().any(|note| matches!(note, Note::Doubt(..)));
+            ended.notes.extend(notes);
+            match result {
+                Ok(()) | Err(StoreError::Gone) if doubted => {}
+                Ok(()) | Err(StoreError::Gone) => ended.free.push(claimed.call.lane),
+                Err(error) => stuck(&Piece::call(*claimed, false), &error),
+            }
+        }
     }
 
-    /// An event's token lives an hour and cannot be refreshed: the newest one seen is tried, or there is none.
-    async fn token_expired(&self, claimed: &ClaimedCall, used: &Credentials) -> Result<(), StoreError> {
-        let newest = self.store.newest_token(claimed.call.portal, claimed.call.bot).await?;
-        let another =
-            newest.is_some_and(|newest| !matches!(used, Credentials::Token { token, .. } if *token == newest));
-        if another {
-            let now = self.clock.now();
-            return self.store.retry_call(claimed.id, waiting(claimed, now, now)).await;
-        }
-        let detail = "the token that came with the event has expired, and no newer one was seen";
-        self.bury(claimed, DeadQueue::Calls, "no_identity", detail).await
-    }
-
-    async fn delivered(&self, access: &PortalAccess, claimed: &ClaimedCall) -> Result<(), StoreError> {
-        self.unpark(access, claimed);
-        self.store.complete_call(claimed.id).await?;
+    async fn delivered(&self, claimed: &ClaimedCall, reply: &Reply, notes: &mut Vec<Note>) -> Result<(), StoreError> {
+        notes.push(Note::Settled(claimed.id));
+        self.store.complete_call(claimed.id, &reply.result).await?;
         let took = self.clock.now().since(claimed.call.received);
         if claimed.call.event.is_some() {
             telemetry::event_to_reply(took);
         }
+        let made = reply.result.get("id").and_then(serde_json::Value::as_i64);
         tracing::info!(
-            attempts = claimed.attempts + 1,
-            event_to_reply_ms = took.as_millis(),
-            "call {} delivered",
-            claimed.id
+            ledger = "done", call_id = claimed.id.0, bot = claimed.call.bot, dialog = %claimed.call.dialog,
+            method = %claimed.call.method, made, attempts = claimed.attempts + 1,
+            event_to_reply_ms = took.as_millis(), "call {} delivered", claimed.id
         );
         Ok(())
     }
 
-    async fn failed(&self, access: &PortalAccess, claimed: &ClaimedCall, fault: &Fault) -> Result<(), StoreError> {
-        let doubtful = fault.executed == Executed::Unknown;
-        if doubtful && claimed.call.unknown == Unknown::Stop && !self.rules.repeat_unknown {
-            let detail = "the portal may have carried it out; it is not repeated (deliver.on_unknown)";
-            return self.bury(claimed, DeadQueue::Unknown, &fault.code, detail).await;
-        }
-        if matches!(fault.class, Class::Identity | Class::Bot | Class::Expired) {
-            self.park(access, claimed, fault);
-        }
+    async fn failed(
+        &self,
+        site: &Site,
+        claimed: &ClaimedCall,
+        fault: &Fault,
+        verdict: Verdict,
+        renewal: Option<&Renewal>,
+        notes: &mut Vec<Note>,
+    ) -> Result<(), StoreError> {
+        note_failure(site, claimed, fault);
+        let park = |of_bot| Note::Park {
+            bot: claimed.call.bot,
+            of_bot,
+            label: fault.class.label(),
+            reason: fault.code.clone(),
+        };
         let now = self.clock.now();
-        match backoff::pause(fault.class, claimed.attempts, claimed.id.0) {
-            Some(pause) => {
-                let due = now + pause;
-                let retry = if fault.class == Class::Sending {
-                    let first_failed = claimed.first_failed.unwrap_or(now);
-                    Retry {
-                        due,
-                        hold_until: first_failed + self.rules.hold,
-                        first_failed,
-                    }
-                } else {
-                    waiting(claimed, due, now)
-                };
-                tracing::warn!(
-                    %fault, class = fault.class.label(), attempts = claimed.attempts + 1,
-                    again_in_ms = pause.as_millis(), "call {} failed and is tried again", claimed.id
-                );
-                self.store.retry_call(claimed.id, retry).await
+        match verdict {
+            Verdict::Again => self.release(claimed).await,
+            Verdict::Alone => {
+                notes.push(Note::Alone(claimed.id));
+                self.release(claimed).await
             }
-            None if fault.class == Class::Sending => {
-                let detail = "the portal has the message's id but no message, for over an hour";
-                self.bury(claimed, DeadQueue::Unknown, &fault.code, detail).await
-            }
-            None => {
-                self.bury(claimed, DeadQueue::Calls, &fault.code, &fault.to_string())
+            Verdict::Renew => self.renewed(claimed, fault, renewal, notes).await,
+            Verdict::Later(pause) => {
+                self.store
+                    .retry_call(claimed.id, waiting(claimed, now + pause, now))
                     .await
             }
+            Verdict::Held(pause) => {
+                let first_failed = claimed.first_failed.unwrap_or(now);
+                let retry = Retry {
+                    due: now + pause,
+                    hold_until: first_failed + self.rules.hold,
+                    first_failed,
+                };
+                self.store.retry_call(claimed.id, retry).await
+            }
+            Verdict::ParkIdentity | Verdict::ParkBot => {
+                notes.push(park(verdict == Verdict::ParkBot));
+                self.release(claimed).await
+            }
+            Verdict::Doubt => {
+                notes.push(Note::Doubt(Box::new(claimed.clone()), fault.clone()));
+                Ok(())
+            }
+            Verdict::FallBack => {
+                notes.push(Note::Settled(claimed.id));
+                self.fall_back(claimed, fault).await
+            }
+            Verdict::Bury(queue, detail) => {
+                notes.push(Note::Settled(claimed.id));
+                let said = fault.to_string();
+                let detail = if detail.is_empty() { &said } else { detail };
+                self.bury(claimed, queue, &fault.code, detail).await
+            }
         }
+    }
+
+    /// The other way that was planned with the call, once; without one it is over.
+    async fn fall_back(&self, claimed: &ClaimedCall, fault: &Fault) -> Result<(), StoreError> {
+        if self.store.fall_back_call(claimed.id).await? {
+            return Ok(());
+        }
+        self.bury(claimed, DeadQueue::Calls, &fault.code, &fault.to_string())
+            .await
+    }
+
+    /// What the attempt to get newer credentials means for a call.
+    async fn renewed(
+        &self,
+        claimed: &ClaimedCall,
+        fault: &Fault,
+        renewal: Option<&Renewal>,
+        notes: &mut Vec<Note>,
+    ) -> Result<(), StoreError> {
+        match renewal {
+            Some(Renewal::Again) => {
+                notes.push(Note::Renewed(claimed.id));
+                self.release(claimed).await
+            }
+            Some(Renewal::Later(pause)) => {
+                notes.push(Note::Rest(*pause));
+                self.release(claimed).await
+            }
+            // The next event of this bot brings a new token; this call's is gone.
+            Some(Renewal::Refused(why)) if claimed.call.identity == Identity::EventToken => {
+                notes.push(Note::Settled(claimed.id));
+                self.bury(claimed, DeadQueue::Calls, "no_identity", why).await
+            }
+            Some(Renewal::Refused(why)) => {
+                tracing::error!(bot = claimed.call.bot, why, "the identity cannot be renewed");
+                notes.push(Note::Park {
+                    bot: claimed.call.bot,
+                    of_bot: false,
+                    label: fault.class.label(),
+                    reason: why.clone(),
+                });
+                self.release(claimed).await
+            }
+            None => {
+                let now = self.clock.now();
+                let due = now + Duration::from_secs(1);
+                self.store.retry_call(claimed.id, waiting(claimed, due, now)).await
+            }
+        }
+    }
+
+    pub(super) async fn renew(&self, who: &Who, bot: i64, used: &Credentials) -> Option<Renewal> {
+        match self.identities.expired(who.portal, bot, used).await {
+            Ok(renewal) => Some(renewal),
+            Err(error) => {
+                tracing::error!(%error, "the credentials could not be looked up");
+                None
+            }
+        }
+    }
+
+    /// Nobody to be for this call.
+    pub(super) async fn without_identity(&self, piece: Piece, ended: &mut Ended) {
+        match &piece.what {
+            What::Call(claimed) if claimed.call.identity == Identity::App => {
+                ended.notes.push(Note::Park {
+                    bot: claimed.call.bot,
+                    of_bot: false,
+                    label: Class::Identity.label(),
+                    reason: "not installed".to_owned(),
+                });
+                ended.free.extend(piece.lane());
+            }
+            What::Call(claimed) => {
+                let detail = "no bot_token with incoming_webhook, and no live token came with an event";
+                ended.notes.push(Note::Settled(claimed.id));
+                match self.bury(claimed, DeadQueue::Calls, "no_identity", detail).await {
+                    Ok(()) | Err(StoreError::Gone) => ended.free.extend(piece.lane()),
+                    Err(error) => stuck(&piece, &error),
+                }
+            }
+            What::Errand(_) => reply_to(piece, Err(AskError::NoIdentity)),
+            What::Probe(probe) => {
+                let fault = Fault::coded("no_identity", "", 401);
+                ended.notes.push(Note::Probed(probe.clone(), Err(fault)));
+            }
+        }
+    }
+
+    /// It did not leave after all.
+    pub(super) async fn unsent(&self, piece: Piece, ended: &mut Ended) {
+        match &piece.what {
+            What::Call(claimed) => match self.release(claimed).await {
+                Ok(()) | Err(StoreError::Gone) => ended.free.extend(piece.lane()),
+                Err(error) => stuck(&piece, &error),
+            },
+            What::Errand(_) => ended.notes.push(Note::Back(piece)),
+            What::Probe(probe) => {
+                let fault = Fault::coded("QUERY_LIMIT_EXCEEDED", "", 503);
+                ended.notes.push(Note::Probed(probe.clone(), Err(fault)));
+            }
+        }
+    }
+
+    /// Too old to be sent.
+    pub(super) async fn expire(&self, claimed: ClaimedCall) -> Ended {
+        let piece = Piece::call(claimed, false);
+        let mut ended = Ended {
+            request: false,
+            ..Ended::new(piece.who)
+        };
+        if let What::Call(claimed) = &piece.what {
+            ended.notes.push(Note::Settled(claimed.id));
+            let detail = "not sent within deliver.max_age";
+            match self.bury(claimed, DeadQueue::Calls, EXPIRED, detail).await {
+                Ok(()) | Err(StoreError::Gone) => ended.free.extend(piece.lane()),
+                Err(error) => stuck(&piece, &error),
+            }
+        }
+        ended
+    }
+
+    /// A doubted call whose identity was found good (it is buried) or refused (it waits).
+    pub(super) async fn resolve(&self, claimed: ClaimedCall, fault: Fault, sound: bool) -> Ended {
+        let piece = Piece::call(claimed, false);
+        let mut ended = Ended {
+            request: false,
+            ..Ended::new(piece.who)
+        };
+        if let What::Call(claimed) = &piece.what {
+            let done = if sound {
+                ended.notes.push(Note::Settled(claimed.id));
+                self.bury(claimed, DeadQueue::Calls, &fault.code, &fault.to_string())
+                    .await
+            } else {
+                self.release(claimed).await
+            };
+            match done {
+                Ok(()) | Err(StoreError::Gone) => ended.free.extend(piece.lane()),
+                Err(error) => stuck(&piece, &error),
+            }
+        }
+        ended
+    }
+
+    /// Surely not carried out, and ready again at once. Where a record of the attempt was made, it is taken back.
+    async fn release(&self, claimed: &ClaimedCall) -> Result<(), StoreError> {
+        if claimed.call.unknown == Unknown::Repeat {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.store.retry_call(claimed.id, waiting(claimed, now, now)).await
     }
 
     async fn bury(
@@ -173,48 +336,25 @@ impl Sender {
         detail: &str,
     ) -> Result<(), StoreError> {
         tracing::error!(
-            reason,
-            detail,
-            "call {} went to the dead letters: see `imbot dead-letters list`",
-            claimed.id
+            reason, detail, call_id = claimed.id.0, bot = claimed.call.bot, dialog = %claimed.call.dialog,
+            method = %claimed.call.method, "call {} went to the dead letters: see `imbot dead-letters list`", claimed.id
         );
         self.store.bury_call(claimed.id, queue, reason, detail).await
     }
+}
 
-    /// Stops a refused identity's calls for a while: hammering on cannot help, only an operator can.
-    fn park(&self, access: &PortalAccess, claimed: &ClaimedCall, fault: &Fault) {
-        let bot = (fault.class != Class::Identity).then_some(claimed.call.bot);
-        let until = self.clock.now() + backoff::PARK;
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        if parked.insert((claimed.call.portal, bot), until).is_none() {
-            tracing::error!(%fault, bot, "portal {} refuses our identity; its calls wait and are tried every {} s", access.name, backoff::PARK.as_secs());
-        }
-        telemetry::identity_parked(&access.name, fault.class.label(), true);
-    }
-
-    fn unpark(&self, access: &PortalAccess, claimed: &ClaimedCall) {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        for (bot, reasons) in [
-            (None, &[Class::Identity][..]),
-            (Some(claimed.call.bot), &[Class::Bot, Class::Expired][..]),
-        ] {
-            if parked.remove(&(claimed.call.portal, bot)).is_some() {
-                for reason in reasons {
-                    telemetry::identity_parked(&access.name, reason.label(), false);
-                }
-            }
-        }
-    }
-
-    fn parked_until(&self, claimed: &ClaimedCall, now: Timestamp) -> Option<Timestamp> {
-        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        let portal = claimed.call.portal;
-        let until = [None, Some(claimed.call.bot)]
-            .into_iter()
-            .filter_map(|bot| parked.get(&(portal, bot)))
-            .max()?;
-        (*until > now).then_some(*until)
-    }
+/// The call's line in the ledger.
+fn note_failure(site: &Site, claimed: &ClaimedCall, fault: &Fault) {
+    let ledger = if fault.executed == Executed::Unknown {
+        "unknown"
+    } else {
+        "failed"
+    };
+    tracing::warn!(
+        ledger, %fault, class = fault.class.label(), call_id = claimed.id.0, portal = %site.name,
+        bot = claimed.call.bot, dialog = %claimed.call.dialog, method = %claimed.call.method,
+        attempts = claimed.attempts + 1, "call {} failed", claimed.id
+    );
 }
 
 /// The next try of a call behind which its dialog waits, so that order is kept.
@@ -225,4 +365,26 @@ fn waiting(claimed: &ClaimedCall, due: Timestamp, now: Timestamp) -> Retry {
         hold_until,
         first_failed: claimed.first_failed.unwrap_or(now),
     }
+}
+
+/// All of them at once, on this task.
+async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, done) in futures.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
+            match future.as_mut().poll(context) {
+                std::task::Poll::Ready(value) => *done = Some(value),
+                std::task::Poll::Pending => pending = true,
+            }
+        }
+        if pending {
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(())
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }

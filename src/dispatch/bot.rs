@@ -2,8 +2,8 @@
 
 use super::{Ctx, Outcome};
 use crate::event::{
-    BotDelete, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete, MessageUpdate,
-    Other, ReactionChange,
+    BotDelete, CallSettled, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete,
+    MessageUpdate, Other, ReactionChange,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -148,6 +148,7 @@ fn name_of(data: &Data) -> &'static str {
         Data::ContextGet(_) => ContextGet::NAME,
         Data::CommandAdd(_) => CommandAdd::NAME,
         Data::ReactionChange(_) => ReactionChange::NAME,
+        Data::CallSettled(_) => CallSettled::NAME,
         Data::Other(_) => Other::NAME,
     }
 }

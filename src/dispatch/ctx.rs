@@ -1,11 +1,12 @@
 //! What a handler holds: words to queue, one value to remember. Never sends; all it collects waits for the commit.
 
+use super::line::Line;
 use super::outcome::{Failure, Outcome};
-use crate::method::{Address, CommandAnswer, MessageSend, Method, Repeat};
+use super::queued::{Call, Queued};
+use crate::method::{CommandAnswer, MessageSend, Method};
 use crate::store::Memory;
-use crate::types::{Draft, is_credential};
+use crate::types::Draft;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most a bot may remember of one dialog, as JSON bytes.
@@ -16,35 +17,23 @@ const MAX_CALLS: usize = 1_000;
 /// A handler's way to speak and to remember. Cloning shares it.
 ///
 /// `reply`, `answer` and `call` only queue: what they queued is committed together with the end of the event, so a
-/// handler that fails half-way has said nothing.
+/// handler that fails half-way has said nothing. `ask`, `typing` and `download` act at once and change nothing.
 #[derive(Clone, Debug)]
 pub struct Ctx(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    portal: String,
-    bot: i64,
-    dialog: Option<String>,
-    asked: Option<Asked>,
-    remembered: Option<String>,
+    scene: Scene,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    calls: Vec<Queued>,
+    calls: Vec<Call>,
+    /// Calls so far, the parts of a text counted as one.
+    steps: u32,
     memory: Memory,
     sealed: bool,
-}
-
-/// A call as the handler queued it.
-#[derive(Clone, Debug)]
-pub(super) struct Queued {
-    pub(super) method: &'static str,
-    pub(super) address: Address,
-    pub(super) repeat: Repeat,
-    pub(super) dialog: Option<String>,
-    pub(super) params: Map<String, Value>,
 }
 
 /// What an answer to a slash command refers to.
@@ -52,8 +41,18 @@ pub(super) struct Queued {
 pub(super) struct Asked {
     pub(super) command: i64,
     pub(super) message: i64,
-    /// Whether the answer goes as a message: a portal recognises a repeated message, but not a repeated answer.
-    pub(super) as_message: bool,
+    pub(super) way: Way,
+}
+
+/// How an answer goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `imbot.v2.Command.answer`.
+    Answer,
+    /// As a message: a portal recognises a repeated message, but not a repeated answer.
+    Send,
+    /// As a message; as an answer if the portal denies access.
+    SendElseAnswer,
 }
 
 /// What a context is made from.
@@ -64,107 +63,126 @@ pub(super) struct Scene {
     pub(super) dialog: Option<String>,
     pub(super) asked: Option<Asked>,
     pub(super) remembered: Option<String>,
+    pub(super) line: Line,
 }
 
 impl Ctx {
     pub(super) fn new(scene: Scene) -> Self {
         let state = Mutex::new(State {
             calls: Vec::new(),
+            steps: 0,
             memory: Memory::Keep,
             sealed: false,
         });
-        let Scene {
-            portal,
-            bot,
-            dialog,
-            asked,
-            remembered,
-        } = scene;
-        Self(Arc::new(Inner {
-            portal,
-            bot,
-            dialog,
-            asked,
-            remembered,
-            state,
-        }))
+        Self(Arc::new(Inner { scene, state }))
     }
 
     /// The portal's name in the configuration.
     #[must_use]
     pub fn portal(&self) -> &str {
-        &self.0.portal
+        &self.0.scene.portal
     }
 
     /// The bot's id at the portal, which is its user id too.
     #[must_use]
     pub fn bot_id(&self) -> i64 {
-        self.0.bot
+        self.0.scene.bot
     }
 
     /// The dialog of the event, as the portal writes it: `chat112`, or the other user's number.
     #[must_use]
     pub fn dialog_id(&self) -> Option<&str> {
-        self.0.dialog.as_deref()
+        self.0.scene.dialog.as_deref()
     }
 
-    /// Queues a message to the dialog of the event (`imbot.v2.Chat.Message.send`). Plain text is escaped.
+    /// Queues a message to the dialog of the event (`imbot.v2.Chat.Message.send`). Plain text is escaped. A text over
+    /// 20,000 characters becomes several messages, cut between words or signs, never inside a tag; attachment and buttons
+    /// go with the last. If one of them cannot be delivered, those behind it are not sent.
     ///
     /// # Errors
-    /// Fatal if the event has no dialog, or the text is blank or over 20,000 characters.
+    /// Fatal if the event has no dialog, or the text is blank.
     pub fn reply(&self, draft: impl Into<Draft>) -> Outcome {
-        let dialog_id = self.0.dialog.clone().ok_or_else(|| {
+        let dialog_id = self.0.scene.dialog.as_deref().ok_or_else(|| {
             Failure::fatal("ctx.reply needs a dialog, and this event has none: use ctx.call(MessageSend::new(..))")
         })?;
-        self.call(MessageSend::new(dialog_id, checked(draft.into())?))
+        for (part, draft) in (0..).zip(parts(draft.into())?) {
+            self.queue(MessageSend::new(dialog_id, draft), part, None)?;
+        }
+        Ok(())
     }
 
-    /// Queues the answer to the slash command that this event is: by `imbot.v2.Command.answer`, or as a message where
-    /// `deliver.answer_via` says so (by default in private dialogs, where a repeated message is recognised).
+    /// Queues the answer to the slash command that this event is: as a message where the bot is known to be in the dialog
+    /// (a repeated message is recognised by the portal), else by `imbot.v2.Command.answer`; `deliver.answer_via` can say
+    /// otherwise. Long texts as with [`reply`](Self::reply).
     ///
     /// # Errors
-    /// Fatal if the event is no command, or the text is blank or over 20,000 characters.
+    /// Fatal if the event is no command, or the text is blank.
     pub fn answer(&self, draft: impl Into<Draft>) -> Outcome {
-        let (Some(asked), Some(dialog_id)) = (self.0.asked, self.0.dialog.clone()) else {
+        let (Some(asked), Some(dialog_id)) = (self.0.scene.asked, self.0.scene.dialog.as_deref()) else {
             return Err(Failure::fatal(
                 "ctx.answer works for a command event with its message: use ctx.reply",
             ));
         };
-        let (draft, message_id) = (checked(draft.into())?, asked.message);
-        if asked.as_message {
-            return self.call(MessageSend::new(dialog_id, draft).reply_to(message_id));
+        for (part, draft) in (0..).zip(parts(draft.into())?) {
+            let send = MessageSend::new(dialog_id, draft.clone());
+            // Only the first part refers to the command's message.
+            let send = if part == 0 { send.reply_to(asked.message) } else { send };
+            let answer = CommandAnswer::new(asked.command, asked.message, dialog_id, draft);
+            match asked.way {
+                Way::Answer => self.queue(answer, part, None)?,
+                Way::Send => self.queue(send, part, None)?,
+                Way::SendElseAnswer => {
+                    let answer = Call::of(answer).map_err(Failure::fatal)?;
+                    self.queue(send, part, Some(Box::new(answer)))?
+                }
+            };
         }
-        self.call(CommandAnswer::new(asked.command, message_id, dialog_id, draft))
+        Ok(())
     }
 
-    /// Queues any REST call. `botId` and the credentials are added for you.
+    /// Queues any REST call. `botId` and the credentials are added for you; so is the `templateId` of a message, unless it
+    /// has one. [`then`](Queued::then) asks to hear how it ended.
     ///
     /// # Errors
     /// Fatal if the portal would refuse a parameter, if the call holds a bot's token, if the handler has ended already,
     /// or has queued 1,000 calls.
-    pub fn call<M: Method>(&self, method: M) -> Outcome {
-        method
-            .check()
-            .map_err(|refused| Failure::fatal(format!("{} is not queued: {refused}", M::NAME)))?;
-        let (repeat, dialog) = (method.repeat(), method.dialog().map(str::to_owned));
-        let queued = Queued {
-            method: M::NAME,
-            address: M::ADDRESS,
-            repeat,
-            dialog,
-            params: method.params(),
-        };
-        if holds_token(&queued.params) {
-            let reason = "a bot's token is not queued, because the queue is kept on disk: use `imbot register`";
-            return Err(Failure::fatal(format!("{}: {reason}", M::NAME)));
-        }
+    pub fn call<M: Method>(&self, method: M) -> Result<Queued, Failure> {
+        let at = self.queue(method, 0, None)?;
+        Ok(Queued::new(self.clone(), at))
+    }
+
+    /// Queues a call, and tells its place. Part 0 begins something new; later parts go on with it.
+    fn queue<M: Method>(&self, method: M, part: u32, fallback: Option<Box<Call>>) -> Result<usize, Failure> {
+        let mut call = Call::of(method).map_err(Failure::fatal)?;
         self.change(|state| {
             if state.calls.len() >= MAX_CALLS {
                 return Err(Failure::fatal("a handler may queue 1,000 calls for one event"));
             }
-            state.calls.push(queued);
+            state.steps += u32::from(part == 0);
+            (call.step, call.part, call.fallback) = (state.steps - 1, part, fallback);
+            state.calls.push(call);
+            Ok(state.calls.len() - 1)
+        })
+    }
+
+    /// Asks to hear of the end of the call at this place.
+    pub(super) fn tag(&self, at: usize, tag: String) -> Outcome {
+        self.change(|state| {
+            if let Some(call) = state.calls.get_mut(at) {
+                call.tag = Some(tag);
+            }
             Ok(())
         })
+    }
+
+    /// The handler's line to its portal.
+    pub(super) fn line(&self) -> &Line {
+        &self.0.scene.line
+    }
+
+    /// Whether the handler has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).sealed
     }
 
     /// The value remembered for this bot and dialog, as this event's run found it or changed it.
@@ -174,7 +192,7 @@ impl Ctx {
     pub fn recall<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
         let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match &state.memory {
-            Memory::Keep => self.0.remembered.as_deref(),
+            Memory::Keep => self.0.scene.remembered.as_deref(),
             Memory::Set(text) => Some(text.as_str()),
             Memory::Forget => None,
         };
@@ -210,7 +228,7 @@ impl Ctx {
         })
     }
 
-    fn change(&self, change: impl FnOnce(&mut State) -> Outcome) -> Outcome {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.sealed {
             return Err(Failure::fatal(
@@ -221,7 +239,7 @@ impl Ctx {
     }
 
     /// Takes what was queued and refuses everything after: a task the handler left behind cannot speak any more.
-    pub(super) fn seal(&self) -> (Vec<Queued>, Memory) {
+    pub(super) fn seal(&self) -> (Vec<Call>, Memory) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.sealed = true;
         (
@@ -231,45 +249,39 @@ impl Ctx {
     }
 }
 
-fn holds_token(params: &Map<String, Value>) -> bool {
-    let inner = params.get("fields").and_then(Value::as_object);
-    let names = params.keys().chain(inner.into_iter().flat_map(|fields| fields.keys()));
-    names.into_iter().any(|name| is_credential(name))
-}
-
-fn checked(draft: Draft) -> Result<Draft, Failure> {
-    let length = draft.text().as_str().chars().count();
-    if draft.text().is_blank() {
-        Err(Failure::fatal(
+/// The messages that a draft takes.
+fn parts(draft: Draft) -> Result<Vec<Draft>, Failure> {
+    if draft.is_blank() {
+        return Err(Failure::fatal(
             "the text is blank, and the portal refuses a blank message",
-        ))
-    } else if length > Draft::MAX_CHARS {
-        let most = Draft::MAX_CHARS;
-        Err(Failure::fatal(format!(
-            "the text has {length} characters; the portal would cut it at {most}"
-        )))
-    } else {
-        Ok(draft)
+        ));
     }
+    draft.split().map_err(Failure::fatal)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::line::tests::line;
     use super::*;
-    use crate::method::{BotUpdate, MessageDelete};
-    use crate::types::Secret;
+    use crate::method::{BotUpdate, ChatAdd, MessageDelete, Repeat};
+    use crate::types::{Button, Keyboard, Secret};
 
     fn ctx(dialog: Option<&str>, command: Option<(i64, i64)>, remembered: Option<&str>) -> Ctx {
+        asked(
+            dialog,
+            command.map(|(command, message)| (command, message, Way::Answer)),
+            remembered,
+        )
+    }
+
+    fn asked(dialog: Option<&str>, command: Option<(i64, i64, Way)>, remembered: Option<&str>) -> Ctx {
         Ctx::new(Scene {
             portal: "acme".into(),
             bot: 456,
             dialog: dialog.map(str::to_owned),
-            asked: command.map(|(command, message)| Asked {
-                command,
-                message,
-                as_message: false,
-            }),
+            asked: command.map(|(command, message, way)| Asked { command, message, way }),
             remembered: remembered.map(str::to_owned),
+            line: line().0,
         })
     }
 
@@ -279,7 +291,7 @@ mod tests {
         ctx.reply("one").unwrap();
         ctx.answer("two").unwrap();
         let (calls, memory) = ctx.seal();
-        let methods: Vec<_> = calls.iter().map(|call| call.method).collect();
+        let methods: Vec<_> = calls.iter().map(|call| call.method.as_str()).collect();
         assert_eq!(methods, [MessageSend::NAME, CommandAnswer::NAME]);
         assert_eq!(calls[1].params["commandId"], 42);
         assert_eq!(memory, Memory::Keep);
@@ -293,11 +305,78 @@ mod tests {
     }
 
     #[test]
-    fn blank_and_endless_texts_are_refused() {
+    fn a_blank_text_is_refused_and_a_long_one_is_many_messages() {
         let ctx = ctx(Some("27"), None, None);
-        assert!(ctx.reply(" \n").is_err());
-        assert!(ctx.reply("x".repeat(20_001)).is_err());
-        ctx.reply("ä".repeat(20_000)).unwrap();
+        assert!(!ctx.reply(" \n").unwrap_err().may_retry());
+        let keyboard = Keyboard::new().button(Button::link("Site", "/"));
+        ctx.reply(Draft::new(format!("{} end", "word ".repeat(8_000))).keyboard(keyboard))
+            .unwrap();
+        ctx.reply("next").unwrap();
+        let calls = ctx.seal().0;
+        let places: Vec<_> = calls.iter().map(|call| (call.step, call.part)).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (0, 2), (1, 0)]);
+        let buttons: Vec<_> = calls
+            .iter()
+            .map(|call| call.params["fields"].get("keyboard").is_some())
+            .collect();
+        assert_eq!(buttons, [false, false, true, false]);
+    }
+
+    #[test]
+    fn other_long_texts_are_refused() {
+        let ctx = ctx(Some("27"), None, None);
+        let refused = ctx.call(MessageSend::new("27", "x".repeat(20_001))).unwrap_err();
+        assert!(refused.reason().contains("fields.message"), "{}", refused.reason());
+        assert!(ctx.call(ChatAdd::new().message("x".repeat(20_001))).is_err());
+    }
+
+    #[test]
+    fn an_answer_goes_as_a_message_that_refers_to_the_command_and_may_fall_back() {
+        let long = format!("{} end", "word ".repeat(4_000));
+        for (way, method, fallback) in [
+            (Way::Answer, CommandAnswer::NAME, false),
+            (Way::Send, MessageSend::NAME, false),
+            (Way::SendElseAnswer, MessageSend::NAME, true),
+        ] {
+            let ctx = asked(Some("chat5"), Some((42, 7, way)), None);
+            ctx.answer(long.as_str()).unwrap();
+            let calls = ctx.seal().0;
+            assert_eq!(calls.len(), 2);
+            assert!(
+                calls
+                    .iter()
+                    .all(|call| call.method == method && call.fallback.is_some() == fallback)
+            );
+            if way != Way::Answer {
+                assert_eq!(calls[0].params["fields"]["replyId"], 7);
+                assert!(calls[1].params["fields"].get("replyId").is_none());
+            }
+            if let Some(answer) = &calls[1].fallback {
+                assert_eq!(answer.method, CommandAnswer::NAME);
+                assert_eq!(answer.params["fields"]["message"], calls[1].params["fields"]["message"]);
+                assert_eq!(answer.repeat, Repeat::Never);
+            }
+        }
+    }
+
+    #[test]
+    fn then_tags_its_own_call_and_no_other() {
+        use super::super::Then as _;
+        let ctx = ctx(Some("27"), None, None);
+        ctx.call(MessageSend::new("27", "one")).then("first").unwrap();
+        let second = ctx.call(MessageSend::new("27", "two")).unwrap();
+        ctx.call(MessageSend::new("27", "three")).unwrap();
+        second.then("second").unwrap();
+        let late = ctx.call(MessageSend::new("27", "four")).unwrap();
+        for tag in [String::new(), "x".repeat(256)] {
+            let refused = ctx.call(MessageSend::new("27", "x")).then(tag).unwrap_err();
+            assert!(!refused.may_retry());
+        }
+        let tags: Vec<_> = ctx.seal().0.into_iter().map(|call| call.tag).collect();
+        let tag = |tag: &str| Some(tag.to_owned());
+        assert_eq!(tags[..4], [tag("first"), tag("second"), None, None]);
+        assert!(late.then("late").is_err(), "the handler has ended");
+        assert!(ctx.call(MessageSend::new("27", "x")).then("late").is_err());
     }
 
     #[test]

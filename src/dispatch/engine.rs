@@ -1,8 +1,12 @@
 //! Which event runs when: claims from the store as workers get free. Owns the set of busy lanes, no event's fate.
 
-use super::Bot;
+use super::line::Typing;
+use super::plan::Planner;
 use super::run::Run;
+use super::{Bot, Outbox};
+use crate::identity::Identities;
 use crate::lifecycle::Stop;
+use crate::rest::{Client, Desk};
 use crate::store::{Activity, ClaimedEvent, Identity, Store};
 use crate::types::{Clock, Lane, PortalId, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -22,10 +26,42 @@ pub(crate) struct Served {
     pub(crate) handler: Arc<Bot>,
     /// As whom its calls are made.
     pub(crate) identity: Identity,
+    /// The portal's REST address.
+    pub(crate) home: String,
 }
 
-/// Who answers for which bot of which portal.
-pub(crate) type Roster = HashMap<(PortalId, i64), Served>;
+/// The ways out of a handler beside the store.
+#[derive(Clone, Debug)]
+pub(crate) struct Ways {
+    /// Questions go over it.
+    pub(crate) desk: Desk,
+    /// Files come over it.
+    pub(crate) client: Client,
+    /// The program's own calls; opened here.
+    pub(crate) outbox: Outbox,
+}
+
+/// Who answers for which bot of which portal: the program's bots by name, and the portals served now.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    pub(crate) programs: HashMap<String, Arc<Bot>>,
+    pub(crate) identities: Identities,
+}
+
+impl Roster {
+    /// `None`: the portal is not served, or has no such bot.
+    fn served(&self, portal: PortalId, bot: i64) -> Option<Served> {
+        let site = self.identities.site(portal)?;
+        // The settings were refused if they named a handler the program does not have.
+        let handler = self.programs.get(&site.bots.get(&bot)?.handler)?;
+        Some(Served {
+            portal: site.name.clone(),
+            handler: Arc::clone(handler),
+            identity: site.identity(bot),
+            home: site.endpoint.clone(),
+        })
+    }
+}
 
 /// Bounds and schedules of the worker pool (`[workers]` of the settings).
 #[derive(Clone, Debug)]
@@ -42,7 +78,7 @@ pub(crate) struct Workers {
 /// Which method carries `ctx.answer` (`deliver.answer_via`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AnswerVia {
-    /// A message with a template id where the bot surely is in the dialog (a private one), else the command's answer.
+    /// A message with a template id where the bot is known to be in the dialog, else the command's answer.
     Auto,
     /// `imbot.v2.Command.answer`.
     Answer,
@@ -62,15 +98,30 @@ pub(crate) struct Dispatch {
 
 impl Dispatch {
     /// A dispatcher that has not begun.
-    pub(crate) fn new(store: Store, clock: Clock, roster: Roster, workers: Workers, call_age: Duration) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: Clock,
+        roster: Roster,
+        workers: Workers,
+        call_age: Duration,
+        ways: Ways,
+    ) -> Self {
         let concurrency = workers.concurrency;
-        let salt = store.salt();
+        let planner = Planner {
+            clock: clock.clone(),
+            salt: store.salt(),
+            call_age,
+        };
+        let Ways { desk, client, outbox } = ways;
+        outbox.open(store.clone(), planner.clone(), roster.identities.clone());
         let run = Run {
             store: store.clone(),
             clock: clock.clone(),
             workers,
-            salt,
-            call_age,
+            planner,
+            desk,
+            client,
+            typing: Arc::new(Typing::default()),
         };
         let activity = watch::Sender::new(Activity::default());
         Self {
@@ -144,6 +195,7 @@ impl Dispatch {
             self.activity.send_replace(Activity {
                 looked,
                 running: running.len(),
+                ..Activity::default()
             });
             if found < free || free == 0 {
                 return next;
@@ -159,8 +211,8 @@ impl Dispatch {
         running.spawn(tracing::Instrument::instrument(
             async move {
                 let (lane, id) = (event.lane, event.id);
-                let served = roster.get(&(event.portal, event.bot));
-                if let Err(error) = run.event(event, served).await {
+                let served = roster.served(event.portal, event.bot);
+                if let Err(error) = run.event(event, served.as_ref()).await {
                     tracing::error!(inbox_id = id.0, %error, "event {id} could not be settled; it stays in the inbox");
                 }
                 lane

@@ -1,25 +1,34 @@
 //! One event through its handler, to its end or its next try. Owns what each ending means for the store.
 
-use super::ctx::{Asked, Ctx, Queued, Scene};
+use super::ctx::{Asked, Ctx, Scene, Way};
 use super::engine::{AnswerVia, Served, Workers};
+use super::line::{Line, Typing};
 use super::outcome::Outcome;
+use super::plan::{Planner, Source};
+use super::queued::Call;
 use crate::event::{Data, Event};
-use crate::method::Repeat;
-use crate::store::{ClaimedEvent, Completion, Format, Memory, NewCall, Retry, Settled, Store, StoreError, Unknown};
+use crate::rest::{Client, Desk};
+use crate::store::{ClaimedEvent, Completion, Format, Memory, NewCall, Retry, Settled, Store, StoreError};
 use crate::telemetry::{self, Stopwatch};
-use crate::types::{Clock, Lane, TemplateId, Timestamp};
+use crate::types::{Clock, Priority, Timestamp};
 use crate::wire;
-use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// How long before its own end a handler gets the answers it waits for, at most.
+const SPARE: Duration = Duration::from_secs(1);
 
 /// What one run needs beside its event.
 pub(super) struct Run {
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) workers: Workers,
-    pub(super) salt: [u8; 16],
-    /// How long a queued call may wait before it is given up.
-    pub(super) call_age: Duration,
+    pub(super) planner: Planner,
+    /// Questions of handlers go this way.
+    pub(super) desk: Desk,
+    /// Files come this way.
+    pub(super) client: Client,
+    pub(super) typing: Arc<Typing>,
 }
 
 /// How a handler's run ended.
@@ -47,7 +56,7 @@ impl Run {
         let Some(served) = served else {
             if claimed.bot == 0 {
                 // An event of the portal itself (application events): kept out of the way, nobody's to answer.
-                return self.ignore(&claimed).await;
+                return self.ignore(&claimed, false).await;
             }
             let detail = "the configuration no longer names this bot; put it back and retry";
             return self.bury(&claimed, "unknown_bot", detail).await;
@@ -56,19 +65,32 @@ impl Run {
             Ok(event) => event,
             Err(detail) => return self.bury(&claimed, "unreadable", &detail).await,
         };
+        let present = shows_presence(&event, &claimed.dialog);
         let Some((function, label)) = served.handler.handler_for(&event) else {
-            return self.ignore(&claimed).await;
+            return self.ignore(&claimed, present).await;
         };
         if event.is_own_or_system_or_bot() {
-            return self.ignore(&claimed).await;
+            return self.ignore(&claimed, present).await;
         }
-        let ctx = Ctx::new(self.scene(&event, &claimed, served));
+        // Before the handler begins: what it does to the clock of a test must not move its own deadline.
+        let deadline = self.clock.now() + self.workers.timeout;
+        let ctx = Ctx::new(self.scene(&event, &claimed, served, deadline).await?);
         let watch = Stopwatch::start();
-        let ending = self.attempt(function(ctx.clone(), event)).await;
+        let ending = self.attempt(function(ctx.clone(), event), deadline).await;
         telemetry::handler_run(served.handler.name(), label, ending.label(), watch.elapsed());
         let (calls, memory) = ctx.seal();
         match ending {
-            Ending::Done => self.complete(&claimed, served, calls, memory).await,
+            Ending::Done => {
+                let calls = self.plan(&claimed, served, calls);
+                let end = Completion {
+                    id: claimed.id,
+                    settled: Settled::Done,
+                    calls,
+                    memory,
+                    present,
+                };
+                self.store.complete_event(end).await
+            }
             Ending::Failed { again: false, detail } => self.bury(&claimed, "handler_fatal", &detail).await,
             Ending::Failed { again: true, detail } => self.again(&claimed, "handler_failed", &detail).await,
             Ending::Panicked => self.again(&claimed, "handler_panicked", "the handler panicked").await,
@@ -79,36 +101,63 @@ impl Run {
         }
     }
 
-    fn scene(&self, event: &Event, claimed: &ClaimedEvent, served: &Served) -> Scene {
-        let dialog = Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty());
-        // Bitrix24 writes a private dialog as the other user's number; the bot is always in it.
-        let private = !claimed.dialog.starts_with("chat");
-        let as_message = match self.workers.answer_via {
-            AnswerVia::Auto => private,
-            AnswerVia::Answer => false,
-            AnswerVia::Send => true,
-        };
+    async fn scene(
+        &self,
+        event: &Event,
+        claimed: &ClaimedEvent,
+        served: &Served,
+        deadline: Timestamp,
+    ) -> Result<Scene, StoreError> {
         let asked = match &event.data {
-            Data::CommandAdd(asked) => asked.message.as_ref().map(|message| Asked {
-                command: asked.command.id,
-                message: message.id,
-                as_message,
-            }),
+            Data::CommandAdd(asked) => match &asked.message {
+                Some(message) => Some(Asked {
+                    command: asked.command.id,
+                    message: message.id,
+                    way: self.way(claimed).await?,
+                }),
+                None => None,
+            },
             _ => None,
         };
-        let (portal, remembered) = (served.portal.clone(), claimed.memory.clone());
-        Scene {
-            portal,
+        let spare = SPARE.min(self.workers.timeout / 10);
+        Ok(Scene {
+            portal: served.portal.clone(),
             bot: claimed.bot,
-            dialog,
+            dialog: Some(claimed.dialog.clone()).filter(|dialog| !dialog.is_empty()),
             asked,
-            remembered,
-        }
+            remembered: claimed.memory.clone(),
+            line: Line {
+                desk: self.desk.clone(),
+                client: self.client.clone(),
+                clock: self.clock.clone(),
+                portal: claimed.portal,
+                home: served.home.clone(),
+                deadline,
+                answer_by: deadline - spare,
+                typing: Arc::clone(&self.typing),
+            },
+        })
     }
 
-    async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static) -> Ending {
-        // Before the handler begins: what it does to the clock of a test must not move its own deadline.
-        let deadline = self.clock.now() + self.workers.timeout;
+    /// How the answer to a command goes out.
+    async fn way(&self, claimed: &ClaimedEvent) -> Result<Way, StoreError> {
+        Ok(match self.workers.answer_via {
+            AnswerVia::Answer => Way::Answer,
+            AnswerVia::Send => Way::Send,
+            // Bitrix24 writes a private dialog as the other user's number; the bot is always in it.
+            AnswerVia::Auto if !is_group(&claimed.dialog) => Way::SendElseAnswer,
+            AnswerVia::Auto => {
+                let (portal, bot) = (claimed.portal, claimed.bot);
+                if self.store.is_present(portal, bot, &claimed.dialog).await? {
+                    Way::SendElseAnswer
+                } else {
+                    Way::Answer
+                }
+            }
+        })
+    }
+
+    async fn attempt(&self, handler: impl Future<Output = Outcome> + Send + 'static, deadline: Timestamp) -> Ending {
         // A task of its own: a panic or a blocked thread stays with this event.
         let mut task = tokio::spawn(handler);
         tokio::select! {
@@ -127,64 +176,26 @@ impl Run {
         }
     }
 
-    async fn complete(
-        &self,
-        claimed: &ClaimedEvent,
-        served: &Served,
-        queued: Vec<Queued>,
-        memory: Memory,
-    ) -> Result<(), StoreError> {
-        let calls = (0_u32..)
-            .zip(queued)
-            .map(|(step, call)| self.plan(claimed, served, step, call))
-            .collect();
-        self.store
-            .complete_event(Completion {
-                id: claimed.id,
-                settled: Settled::Done,
-                calls,
-                memory,
-            })
-            .await
-    }
-
-    /// Makes a queued call durable-ready: all that any attempt will send is decided here.
-    fn plan(&self, claimed: &ClaimedEvent, served: &Served, step: u32, queued: Queued) -> NewCall {
-        let Queued {
-            method,
-            address,
-            repeat,
-            dialog,
-            mut params,
-        } = queued;
-        address.put_bot(&mut params, claimed.bot);
-        let template = (repeat == Repeat::ByTemplate).then(|| TemplateId::derive(&self.salt, &claimed.origin, step));
-        if let (Some(template), Some(fields)) = (&template, params.get_mut("fields").and_then(|f| f.as_object_mut())) {
-            fields.insert("templateId".to_owned(), json!(template.as_str()));
-        }
-        let dialog = dialog.unwrap_or_default();
-        NewCall {
+    /// Makes the queued calls durable-ready: all that any attempt will send is decided here.
+    fn plan(&self, claimed: &ClaimedEvent, served: &Served, queued: Vec<Call>) -> Vec<NewCall> {
+        let source = Source {
             portal: claimed.portal,
             bot: claimed.bot,
-            lane: Lane::of(claimed.portal, claimed.bot, &dialog),
-            dialog,
-            method: method.to_owned(),
-            params: serde_json::Value::Object(params).to_string(),
-            template,
             identity: served.identity,
-            token: claimed.token.clone(),
-            unknown: if repeat == Repeat::Never {
-                Unknown::Stop
-            } else {
-                Unknown::Repeat
-            },
+            token: claimed.token.as_ref(),
+            origin: &claimed.origin,
             event: Some(claimed.id),
             received: claimed.received,
-            expires: self.clock.now() + self.call_age,
-        }
+            priority: Priority::Interactive,
+            home: Some(&claimed.dialog),
+        };
+        queued
+            .into_iter()
+            .map(|call| self.planner.plan(&source, call))
+            .collect()
     }
 
-    async fn ignore(&self, claimed: &ClaimedEvent) -> Result<(), StoreError> {
+    async fn ignore(&self, claimed: &ClaimedEvent, present: bool) -> Result<(), StoreError> {
         let (settled, calls, memory) = (Settled::Ignored, Vec::new(), Memory::Keep);
         self.store
             .complete_event(Completion {
@@ -192,6 +203,7 @@ impl Run {
                 settled,
                 calls,
                 memory,
+                present,
             })
             .await
     }
@@ -221,7 +233,24 @@ impl Run {
     }
 }
 
+/// Whether the event shows that the bot is in its dialog. In a private one it always is. A command proves nothing: it can
+/// be used where the bot is no member.
+fn shows_presence(event: &Event, dialog: &str) -> bool {
+    is_group(dialog)
+        && matches!(
+            event.data,
+            Data::MessageAdd(_) | Data::MessageUpdate(_) | Data::MessageDelete(_) | Data::JoinChat(_)
+        )
+}
+
+fn is_group(dialog: &str) -> bool {
+    dialog.starts_with("chat")
+}
+
 fn decode(claimed: &ClaimedEvent) -> Result<Event, String> {
+    if claimed.format == Format::Settled {
+        return Event::from_settled(&claimed.body).map_err(|unusable| unusable.to_string());
+    }
     let tree = wire::parse(&claimed.body, claimed.format == Format::Json, &wire::Limits::default())
         .map_err(|refused| refused.to_string())?;
     Event::from_tree(&tree).map_err(|unusable| unusable.to_string())

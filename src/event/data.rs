@@ -5,6 +5,7 @@ use super::entities::{BotRef, Chat, Message, User};
 use super::free::FreeForm;
 use super::name::Known;
 use super::other::Other;
+use super::settled::{self, CallSettled};
 use serde::Serialize;
 
 /// The content of an event.
@@ -28,6 +29,8 @@ pub enum Data {
     CommandAdd(CommandAdd),
     /// A reaction to a message of the bot.
     ReactionChange(ReactionChange),
+    /// A call of the bot has ended; an event of imbot's own.
+    CallSettled(CallSettled),
     /// Everything else: application events, the first bot API, names we do not know.
     Other(Other),
 }
@@ -217,6 +220,7 @@ from_event! {
     ContextGet: Known::ContextGet.name();
     CommandAdd: Known::CommandAdd.name();
     ReactionChange: Known::ReactionChange.name();
+    CallSettled: settled::NAME;
     Other: "*";
 }
 
@@ -233,6 +237,7 @@ impl Data {
             Self::ContextGet(data) => Some(&data.bot),
             Self::CommandAdd(data) => Some(&data.bot),
             Self::ReactionChange(data) => Some(&data.bot),
+            Self::CallSettled(data) => Some(&data.bot),
             Self::Other(_) => None,
         }
     }
@@ -248,7 +253,7 @@ impl Data {
             Self::ContextGet(data) => Some(&data.user),
             Self::CommandAdd(data) => data.user.as_ref(),
             Self::ReactionChange(data) => data.user.as_ref(),
-            Self::BotDelete(_) | Self::Other(_) => None,
+            Self::BotDelete(_) | Self::CallSettled(_) | Self::Other(_) => None,
         }
     }
 
@@ -263,7 +268,7 @@ impl Data {
             Self::ContextGet(data) => data.chat.as_ref(),
             Self::CommandAdd(data) => data.chat.as_ref(),
             Self::ReactionChange(data) => data.chat.as_ref(),
-            Self::BotDelete(_) | Self::Other(_) => None,
+            Self::BotDelete(_) | Self::CallSettled(_) | Self::Other(_) => None,
         }
     }
 
@@ -285,6 +290,7 @@ impl Data {
         let own = match self {
             Self::JoinChat(data) => data.dialog_id.as_str(),
             Self::ContextGet(data) => data.dialog_id.as_str(),
+            Self::CallSettled(data) => data.dialog_id.as_str(),
             _ => "",
         };
         let known = chat

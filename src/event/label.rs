@@ -28,7 +28,37 @@ pub struct Label {
     pub usable: Result<(), Unusable>,
 }
 
+/// Far above any real one.
+const MAX_DIALOG: usize = 64;
+
+/// What an application event says of the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Installing {
+    /// It is installed, or has a new version: there are tokens.
+    Installed,
+    /// It is gone.
+    Uninstalled,
+}
+
 impl Label {
+    /// What it says of an application's installation.
+    pub(crate) fn installing(&self) -> Option<Installing> {
+        match self.name.as_str() {
+            "ONAPPINSTALL" | "ONAPPUPDATE" => Some(Installing::Installed),
+            "ONAPPUNINSTALL" => Some(Installing::Uninstalled),
+            _ => None,
+        }
+    }
+
+    /// The dialog as it may go into every log line and queue row, and why the event is to be kept with its body alone: it
+    /// cannot be handled, or its dialog is a lie (Bitrix24 writes `chat` and a number, or a number).
+    pub(crate) fn place(&self) -> (String, Option<&'static str>) {
+        let plain = self.dialog.len() <= MAX_DIALOG && !self.dialog.contains(char::is_control);
+        let dialog = if plain { self.dialog.clone() } else { String::new() };
+        let unusable = self.usable.err().map(|unusable| unusable.field);
+        (dialog, unusable.or((!plain).then_some("dialogId")))
+    }
+
     /// Reads the label.
     #[must_use]
     pub fn of(tree: &Tree<'_>) -> Self {

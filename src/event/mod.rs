@@ -14,6 +14,7 @@ mod name;
 mod other;
 mod read;
 mod required;
+mod settled;
 
 pub use data::{
     BotDelete, Command, CommandAdd, ContextGet, Data, FromEvent, JoinChat, MessageAdd, MessageDelete, MessageUpdate,
@@ -21,10 +22,12 @@ pub use data::{
 };
 pub use entities::{Auth, BotRef, Chat, Forward, Message, User};
 pub use free::FreeForm;
+pub(crate) use label::Installing;
 pub use label::Label;
 pub use name::Kind;
 pub use other::{AppEvent, AppInstall, AppTest, AppUninstall, AppUpdate, Other};
 pub use required::Unusable;
+pub use settled::CallSettled;
 
 use serde::Serialize;
 

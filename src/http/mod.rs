@@ -1,17 +1,22 @@
-//! The door: what the outside may ask, and who is let in. Imports `wire`, `event`, `store`, `telemetry`; runs no handler
-//! and calls nobody.
+//! The door: what the outside may ask, and who is let in. Imports `wire`, `event`, `store`, `identity`, `telemetry`, and
+//! `dispatch` for its outbox; runs no handler and calls nobody.
 
 mod admin;
+mod calls;
 mod gate;
+mod knocks;
 mod listener;
+mod portals;
 mod rejection;
 mod server;
 mod shell;
 mod verified;
 mod webhook;
 
-pub(crate) use admin::{Admin, admin_router, queue_named, summary, whole};
-pub(crate) use gate::{BotPass, Gate, PortalPass};
+pub(crate) use admin::{Admin, admin_router, queue_named};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use gate::FORBIDDEN;
+pub(crate) use gate::Gate;
 pub(crate) use listener::{Doors, open};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use rejection::reasons;
@@ -23,6 +28,8 @@ pub(crate) use webhook::public_router;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn routes() -> Vec<(&'static str, &'static str)> {
     let mut routes = vec![("get", "/webhook"), ("head", "/webhook"), ("post", "/webhook")];
-    routes.extend(admin::PATHS.iter().map(|path| ("get", *path)));
+    routes.push(("post", "/api/v1/calls"));
+    routes.extend(admin::PATHS);
+    routes.extend(portals::ROUTES);
     routes
 }

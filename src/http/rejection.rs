@@ -21,6 +21,8 @@ pub(crate) enum Rejection {
     Forbidden(&'static str),
     /// Too much is being read or written at this moment.
     Busy,
+    /// An installation that the install door has no room for; the detail is for the operator alone.
+    NoRoom(&'static str),
     /// The server is stopping.
     Draining,
     /// `store.max_bytes` is reached.
@@ -37,7 +39,9 @@ impl Rejection {
             Self::BodyBroken => StatusCode::REQUEST_TIMEOUT,
             Self::Malformed(_) | Self::NoEvent => StatusCode::BAD_REQUEST,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Busy | Self::Draining | Self::Full | Self::StorageFailed => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NoRoom(_) | Self::Draining | Self::Full | Self::StorageFailed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -50,7 +54,7 @@ impl Rejection {
             Self::Malformed(reason) => reason,
             Self::NoEvent => "no_event",
             Self::Forbidden(_) => "forbidden",
-            Self::Busy => "busy",
+            Self::Busy | Self::NoRoom(_) => "busy",
             Self::Draining => "draining",
             Self::Full => "full",
             Self::StorageFailed => "storage_failed",
@@ -60,7 +64,7 @@ impl Rejection {
     /// The metric label and log field: the reason, finer where the sender must not know.
     pub(crate) fn detail(self) -> &'static str {
         match self {
-            Self::Forbidden(detail) => detail,
+            Self::Forbidden(detail) | Self::NoRoom(detail) => detail,
             other => other.reason(),
         }
     }

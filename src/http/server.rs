@@ -60,10 +60,11 @@ pub(crate) async fn serve(listener: StdListener, router: Router, stop: Stop) -> 
     }
     drop(listener);
     open.close();
-    if tokio::time::timeout(DRAIN, open.wait()).await.is_err() {
+    let drained = stop.unless_hard(tokio::time::timeout(DRAIN, open.wait())).await;
+    if !matches!(drained, Some(Ok(()))) {
         tracing::warn!(
-            "connections were still open {} s after the stop and were cut",
-            DRAIN.as_secs()
+            open = open.len(),
+            "connections were still open after the stop and were cut"
         );
     }
     Ok(())

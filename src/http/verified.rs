@@ -1,10 +1,12 @@
-//! The extractor that yields only verified, typed input: nothing else can make a [`Verified`]. Owns the order of the
+//! The extractor that yields only verified, typed input: nothing else can make a [`Verified`]. An installation, which
+//! nothing known can verify yet, has a way of its own. Owns the order of the
 //! checks: size, content type, parse, token, event. Stores nothing.
 
 use super::gate::{Admitted, Gate};
+use super::knocks::{self, Knocks};
 use super::rejection::Rejection;
 use super::server::Peer;
-use crate::event::Label;
+use crate::event::{Installing, Label};
 use crate::store::{Format, NewEvent, Store};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::{Clock, Lane};
@@ -19,8 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Far above any real one.
-const MAX_DIALOG: usize = 64;
 /// Bodies being read at one time, in KiB: 64 MiB.
 const IN_FLIGHT_KIB: usize = 64 * 1024;
 
@@ -39,6 +39,7 @@ pub(crate) struct Door {
     /// Told of each outcome: `imbot dev` prints a line.
     pub(crate) observer: Option<Observer>,
     bodies: Semaphore,
+    knocks: Knocks,
 }
 
 /// Who wants to know what came in.
@@ -66,6 +67,7 @@ impl Door {
             trusted: Box::new(|_| false),
             observer: None,
             bodies: Semaphore::new(IN_FLIGHT_KIB),
+            knocks: Knocks::default(),
         }
     }
 }
@@ -77,18 +79,28 @@ pub(crate) struct Verified {
     pub(super) watch: Stopwatch,
     /// The portal's clock, unix seconds.
     pub(super) sent: Option<i64>,
+    /// The application says that it is gone from the portal.
+    pub(super) uninstalled: bool,
 }
 
-impl FromRequest<Arc<Door>> for Verified {
+/// What came in at the door.
+pub(crate) enum Arrived {
+    /// An event whose sender has been proved.
+    Event(Box<Verified>),
+    /// An installation of an application, to be proved outside the request.
+    Install { format: Format, body: Bytes },
+}
+
+impl FromRequest<Arc<Door>> for Arrived {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Rejection> {
         let watch = Stopwatch::start();
         let (head, body) = request.into_parts();
-        let json = is_json(&head.headers)?;
         let verified = async {
+            let json = is_json(&head.headers)?;
             let (body, _held) = read(body, &head.headers, door).await?;
-            verify(&body, json, door, watch)
+            arrived(&body, json, door, (&head, watch))
         };
         let result = verified.await;
         if let Err(rejection) = &result {
@@ -162,19 +174,49 @@ async fn read<'d>(body: Body, headers: &HeaderMap, door: &'d Door) -> Result<(By
         .unwrap_or(Err(Rejection::BodyBroken))
 }
 
-fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Verified, Rejection> {
+fn arrived(body: &Bytes, json: bool, door: &Door, (head, watch): (&Parts, Stopwatch)) -> Result<Arrived, Rejection> {
     let tree = wire::parse(body, json, &Limits::default())?;
     let label = Label::of(&tree);
-    let admitted = door.gate.admit(&tree, &label).map_err(Rejection::Forbidden)?;
+    let now = door.clock.now();
+    let admitted = door.gate.admit(&tree, &label, now);
+    let ours = door.gate.identities.has_applications() && admitted.as_ref().map_or(true, |it| it.portal.app.is_some());
+    if ours && label.installing() == Some(Installing::Installed) {
+        if body.len() > knocks::LARGEST {
+            return Err(Rejection::TooLarge);
+        }
+        if !door.knocks.permit(sender(head, door), now) {
+            return Err(Rejection::NoRoom("install_rate"));
+        }
+        return Ok(Arrived::Install {
+            format: format(&tree),
+            body: body.clone(),
+        });
+    }
+    let admitted = admitted.map_err(Rejection::Forbidden)?;
+    let verified = verified(&tree, label, admitted, door, watch)?;
+    Ok(Arrived::Event(Box::new(verified)))
+}
+
+fn format(tree: &wire::Tree<'_>) -> Format {
+    match tree.format() {
+        wire::Format::Form => Format::Form,
+        wire::Format::Json => Format::Json,
+    }
+}
+
+fn verified(
+    tree: &wire::Tree<'_>,
+    label: Label,
+    admitted: Admitted,
+    door: &Door,
+    watch: Stopwatch,
+) -> Result<Verified, Rejection> {
+    let uninstalled = label.installing() == Some(Installing::Uninstalled);
     if label.name.is_empty() {
         return Err(Rejection::NoEvent);
     }
     let bot = label.bot.unwrap_or(0);
-    let unusable = label.usable.err().map(|unusable| unusable.field);
-    let dialog = Some(label.dialog).filter(|dialog| is_plain(dialog));
-    // A dialog goes into every log line and queue row, so one that is a lie is kept with its body alone.
-    let quarantine = unusable.or(dialog.is_none().then_some("dialogId"));
-    let dialog = dialog.unwrap_or_default();
+    let (dialog, quarantine) = label.place();
     let event = NewEvent {
         portal: admitted.portal.id,
         bot,
@@ -183,11 +225,8 @@ fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Ver
         name: label.name,
         key: label.key,
         received: door.clock.now(),
-        format: match tree.format() {
-            wire::Format::Form => Format::Form,
-            wire::Format::Json => Format::Json,
-        },
-        body: wire::cut_credentials(&tree),
+        format: format(tree),
+        body: wire::cut_credentials(tree),
         token: if admitted.keeps_event_token { label.token } else { None },
         quarantine,
     };
@@ -196,10 +235,6 @@ fn verify(body: &Bytes, json: bool, door: &Door, watch: Stopwatch) -> Result<Ver
         event,
         watch,
         sent: label.ts,
+        uninstalled,
     })
-}
-
-/// Whether it can be a dialog at all: Bitrix24 writes `chat` and a number, or a number.
-fn is_plain(dialog: &str) -> bool {
-    dialog.len() <= MAX_DIALOG && !dialog.contains(char::is_control)
 }

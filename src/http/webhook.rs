@@ -1,10 +1,10 @@
 //! `POST {path}`: a verified event is put on disk, then answered 200. Nothing else happens before the answer.
 
-use super::gate::PortalPass;
 use super::rejection::Rejection;
 use super::shell::shell;
-use super::verified::{Door, Seen, Verified};
-use crate::store::{Enqueued, StoreError};
+use super::verified::{Arrived, Door, Seen, Verified};
+use crate::identity::Site;
+use crate::store::{Enqueued, Format, StoreError};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::Timestamp;
 use axum::Router;
@@ -47,7 +47,11 @@ async fn not_allowed() -> Response {
 }
 
 /// Answers Bitrix24: store, count, 200.
-async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Verified) -> Response {
+async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, arrived: Arrived) -> Response {
+    let verified = match arrived {
+        Arrived::Event(verified) => *verified,
+        Arrived::Install { format, body } => return install(&door, format, body.into(), &headers).await,
+    };
     let arrival = Arrival::of(&verified);
     // Below info: formatting a span costs more than the line, which names the same ids.
     let span = tracing::debug_span!(
@@ -65,9 +69,45 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, verified: Ve
     .await
 }
 
+/// Puts an installation on disk; whether it is one is found out afterwards.
+async fn install(door: &Door, format: Format, body: Vec<u8>, headers: &HeaderMap) -> Response {
+    let kept = tokio::time::timeout(door.ack_deadline, door.gate.identities.knock(format, body)).await;
+    let rejection = match kept {
+        Ok(Ok(())) => {
+            telemetry::webhook_request("accepted", "installation");
+            tracing::info!(outcome = "accepted", "an installation waits to be proven");
+            return accepted("accepted", headers);
+        }
+        Ok(Err(StoreError::Full)) => Rejection::NoRoom("install_full"),
+        Ok(Err(error)) => rejection(error),
+        Err(_) => Rejection::Busy,
+    };
+    telemetry::webhook_request("rejected", rejection.detail());
+    tracing::error!(
+        reason = rejection.detail(),
+        "an installation was refused and will not come again: reinstall it"
+    );
+    rejection.into_response()
+}
+
 /// Puts the event on disk. `None` = authentic, but for a bot that is not ours: not stored.
 async fn store(door: &Door, verified: Verified) -> Result<Option<Enqueued>, Rejection> {
-    let Verified { admitted, event, .. } = verified;
+    let Verified {
+        admitted,
+        event,
+        uninstalled,
+        ..
+    } = verified;
+    let identities = &door.gate.identities;
+    if uninstalled && admitted.portal.app.is_some() {
+        identities.uninstalled(admitted.portal.id).await.map_err(rejection)?;
+    }
+    if let Some(code) = &admitted.learn {
+        identities
+            .learn(admitted.portal.id, code, event.bot)
+            .await
+            .map_err(rejection)?;
+    }
     if let Some(member) = &admitted.pin
         && let Err(error) = door.store.pin_member(admitted.portal.id, member).await
     {
@@ -85,7 +125,7 @@ async fn store(door: &Door, verified: Verified) -> Result<Option<Enqueued>, Reje
 
 /// What is said of an event once the store has it.
 struct Arrival {
-    portal: Arc<PortalPass>,
+    portal: Arc<Site>,
     bot: i64,
     dialog: String,
     name: String,

@@ -13,7 +13,8 @@ use crate::types::{Fields, Markup};
 /// ```no_run
 /// use imbot::method::{ChatAdd, Color};
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(ChatAdd::new().title("Order 12").color(Color::Mint).users([1, 2]).message("Welcome"))
+/// ctx.call(ChatAdd::new().title("Order 12").color(Color::Mint).users([1, 2]).message("Welcome"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,7 +49,8 @@ impl ChatAdd {
 /// ```no_run
 /// use imbot::method::ChatUpdate;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(ChatUpdate::new("chat5").title("Order 12, paid"))
+/// ctx.call(ChatUpdate::new("chat5").title("Order 12, paid"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -126,7 +128,8 @@ method!(ChatGet: "imbot.v2.Chat.get", Harmless, BOT, ["dialogId"] -> ChatReply, 
 /// ```no_run
 /// use imbot::method::ChatLeave;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(ChatLeave::new("chat5"))
+/// ctx.call(ChatLeave::new("chat5"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +152,8 @@ method!(ChatLeave: "imbot.v2.Chat.leave", Harmless, BOT, ["dialogId"] -> Done);
 /// ```no_run
 /// use imbot::method::ChatSetOwner;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(ChatSetOwner::new("chat5", 1))
+/// ctx.call(ChatSetOwner::new("chat5", 1))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,8 @@ use serde_json::Value;
 /// ```no_run
 /// use imbot::method::CommandRegister;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(CommandRegister::new("/help").title("en", "Show help").params("en", "topic").title("de", "Hilfe"))
+/// ctx.call(CommandRegister::new("/help").title("en", "Show help").params("en", "topic").title("de", "Hilfe"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +34,8 @@ impl CommandRegister {
 /// ```no_run
 /// use imbot::method::CommandUpdate;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(CommandUpdate::new(42).title("en", "Updated help").without_title("fr"))
+/// ctx.call(CommandUpdate::new(42).title("en", "Updated help").without_title("fr"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -171,7 +173,8 @@ method!(CommandList: "imbot.v2.Command.list", Harmless, BOT, [] -> CommandListRe
 /// ```no_run
 /// use imbot::method::CommandUnregister;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(CommandUnregister::new(42))
+/// ctx.call(CommandUnregister::new(42))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -195,7 +198,8 @@ method!(CommandUnregister: "imbot.v2.Command.unregister", Harmless, BOT, ["comma
 /// ```no_run
 /// use imbot::method::CommandAnswer;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(CommandAnswer::new(42, 789, "chat5", "Here is the help"))
+/// ctx.call(CommandAnswer::new(42, 789, "chat5", "Here is the help"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

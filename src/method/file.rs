@@ -57,7 +57,8 @@ upload! {
     /// ```no_run
     /// use imbot::method::FileUpload;
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(FileUpload::new("chat5", "report.txt", b"All is well").message("Here is the report"))
+    /// ctx.call(FileUpload::new("chat5", "report.txt", b"All is well").message("Here is the report"))?;
+    /// # Ok(())
     /// # }
     /// ```
     FileUpload, "imbot.v2.File.upload", BOT

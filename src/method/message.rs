@@ -18,7 +18,8 @@ const MAX_FORWARDS: usize = 100;
 /// ```no_run
 /// use imbot::method::MessageSend;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(MessageSend::new("chat5", "Hello").reply_to(789).without_preview())
+/// ctx.call(MessageSend::new("chat5", "Hello").reply_to(789).without_preview())?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +126,8 @@ method!(MessageSend: "imbot.v2.Chat.Message.send", ByTemplate, BOT, [
 /// ```no_run
 /// use imbot::method::MessageUpdate;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(MessageUpdate::new(789).text("Paid").without_keyboard())
+/// ctx.call(MessageUpdate::new(789).text("Paid").without_keyboard())?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -190,7 +192,8 @@ method!(MessageUpdate: "imbot.v2.Chat.Message.update", Harmless, BOT, [
 /// ```no_run
 /// use imbot::method::MessageDelete;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(MessageDelete::new(789).complete())
+/// ctx.call(MessageDelete::new(789).complete())?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -222,7 +225,8 @@ method!(MessageDelete: "imbot.v2.Chat.Message.delete", Harmless, BOT, ["messageI
 /// ```no_run
 /// use imbot::method::MessageRead;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(MessageRead::new("chat5").up_to(789))
+/// ctx.call(MessageRead::new("chat5").up_to(789))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

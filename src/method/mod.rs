@@ -56,7 +56,7 @@
 //! | [`BotSendContext`] | `im.v2.Chat.Bot.sendContext` | [`Done`] | | never |
 //!
 //! # Errors
-//! [`ErrorCode`] names every code, [`ErrorClass`] says what kind of failure it is.
+//! [`ErrorCode`] names every code, [`ErrorClass`] says what kind of failure it is, [`CallError`] why a call brought no reply.
 
 mod base64;
 mod batch;
@@ -69,6 +69,7 @@ mod command;
 mod entity;
 mod error;
 mod event;
+mod failure;
 mod file;
 mod lenient;
 mod message;
@@ -93,6 +94,7 @@ pub use command::{CommandAnswer, CommandList, CommandRegister, CommandUnregister
 pub use entity::{BotInfo, ChatInfo, CommandInfo, FileInfo, MessageInfo, UserInfo};
 pub use error::ErrorClass;
 pub use event::{EventGet, UserEventGet, UserEventSubscribe, UserEventUnsubscribe};
+pub use failure::CallError;
 pub use file::{FileDownload, FileUpload, UserFileDownload, UserFileUpload};
 pub use lenient::OrFalse;
 pub use message::{MessageDelete, MessageGet, MessageGetContext, MessageRead, MessageSend, MessageUpdate};

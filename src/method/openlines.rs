@@ -18,7 +18,8 @@ fn of_chat(chat_id: i64) -> Fields {
 /// ```no_run
 /// use imbot::method::SessionOperator;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(SessionOperator::new(112))
+/// ctx.call(SessionOperator::new(112))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +41,8 @@ method!(SessionOperator: "imopenlines.bot.session.operator", Harmless, CLIENT, [
 /// ```no_run
 /// use imbot::method::SessionTransfer;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(SessionTransfer::to_user(112, 12).leaving())
+/// ctx.call(SessionTransfer::to_user(112, 12).leaving())?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +85,8 @@ method!(SessionTransfer: "imopenlines.bot.session.transfer", Harmless, CLIENT, [
 /// ```no_run
 /// use imbot::method::SessionFinish;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(SessionFinish::new(112))
+/// ctx.call(SessionFinish::new(112))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +109,8 @@ method!(SessionFinish: "imopenlines.bot.session.finish", Harmless, CLIENT, ["CHA
 /// ```no_run
 /// use imbot::method::SessionMessageSend;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(SessionMessageSend::text(112, "A colleague will be with you in a minute"))
+/// ctx.call(SessionMessageSend::text(112, "A colleague will be with you in a minute"))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -34,7 +34,8 @@ of_users! {
     /// ```no_run
     /// use imbot::method::ChatUserAdd;
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(ChatUserAdd::new("chat5", [1, 2, 3]))
+    /// ctx.call(ChatUserAdd::new("chat5", [1, 2, 3]))?;
+    /// # Ok(())
     /// # }
     /// ```
     ChatUserAdd, "imbot.v2.Chat.User.add"
@@ -48,7 +49,8 @@ of_users! {
     /// ```no_run
     /// use imbot::method::ChatManagerAdd;
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(ChatManagerAdd::new("chat5", [4, 5]))
+    /// ctx.call(ChatManagerAdd::new("chat5", [4, 5]))?;
+    /// # Ok(())
     /// # }
     /// ```
     ChatManagerAdd, "imbot.v2.Chat.Manager.add"
@@ -61,7 +63,8 @@ of_users! {
     /// ```no_run
     /// use imbot::method::ChatManagerDelete;
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(ChatManagerDelete::new("chat5", [4, 5]))
+    /// ctx.call(ChatManagerDelete::new("chat5", [4, 5]))?;
+    /// # Ok(())
     /// # }
     /// ```
     ChatManagerDelete, "imbot.v2.Chat.Manager.delete"
@@ -74,7 +77,8 @@ of_users! {
 /// ```no_run
 /// use imbot::method::ChatUserDelete;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(ChatUserDelete::new("chat5", 1))
+/// ctx.call(ChatUserDelete::new("chat5", 1))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

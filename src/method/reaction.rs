@@ -41,7 +41,8 @@ reaction! {
     /// ```no_run
     /// use imbot::method::{Reaction, ReactionAdd};
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(ReactionAdd::new(789, Reaction::Handshake))
+    /// ctx.call(ReactionAdd::new(789, Reaction::Handshake))?;
+    /// # Ok(())
     /// # }
     /// ```
     ReactionAdd, "imbot.v2.Chat.Message.Reaction.add"
@@ -54,7 +55,8 @@ reaction! {
     /// ```no_run
     /// use imbot::method::{Reaction, ReactionDelete};
     /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-    /// ctx.call(ReactionDelete::new(789, Reaction::Handshake))
+    /// ctx.call(ReactionDelete::new(789, Reaction::Handshake))?;
+    /// # Ok(())
     /// # }
     /// ```
     ReactionDelete, "imbot.v2.Chat.Message.Reaction.delete"

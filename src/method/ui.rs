@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 /// ```no_run
 /// use imbot::method::{AgentAction, InputActionNotify};
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(InputActionNotify::new("chat5").action(AgentAction::Thinking).seconds(30))
+/// ctx.call(InputActionNotify::new("chat5").action(AgentAction::Thinking).seconds(30))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +49,8 @@ method!(InputActionNotify: "imbot.v2.Chat.InputAction.notify", Harmless, BOT, [
 /// ```no_run
 /// use imbot::method::TextFieldEnabled;
 /// # async fn handler(ctx: imbot::Ctx) -> imbot::Outcome {
-/// ctx.call(TextFieldEnabled::new("chat5", false))
+/// ctx.call(TextFieldEnabled::new("chat5", false))?;
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, PartialEq)]

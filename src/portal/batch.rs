@@ -164,7 +164,8 @@ impl Run<'_> {
         let (counted, reset) = state.operating.told(&self.known.payer, method, self.now);
         let here = Some(self.tally.of(method)).filter(|sum| *sum > 100).unwrap_or(0);
         let timing = Timing {
-            start: self.heard.at,
+            // Its own time, not that of the commands before it or of a slow way to the portal.
+            start: self.now,
             finish: self.now,
             cost: self.shared.cost(method),
             operating: counted + here,

@@ -15,7 +15,7 @@ pub(super) struct Buckets {
 }
 
 /// A counter, in thousandths of a request: at `rate` a second it falls by exactly `rate` every millisecond.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Level {
     milli: u64,
     since: Timestamp,
@@ -46,6 +46,17 @@ impl Buckets {
     pub(super) fn level(&self, source: &str) -> u32 {
         let milli = self.levels.get(source).map_or(0, |level| level.milli);
         u32::try_from(milli.div_ceil(1000)).unwrap_or(u32::MAX)
+    }
+
+    /// The height of the fullest counter at this moment.
+    pub(super) fn height(&self, now: Timestamp) -> u32 {
+        let fallen = |level: &Level| {
+            let mut level = *level;
+            level.fall(self.rate, self.drain, now);
+            level.milli
+        };
+        let highest = self.levels.values().map(fallen).max().unwrap_or(0);
+        u32::try_from(highest.div_ceil(1000)).unwrap_or(u32::MAX)
     }
 
     /// Counts a refused request as well.

@@ -2,6 +2,7 @@
 //! Nothing waits in here, so a caller who hangs up changes nothing.
 
 use super::access::{Caller, authorise};
+use super::acts::{self, Subject};
 use super::answer::{Answer, Refusal, Timing, success, xml};
 use super::batch;
 use super::heard::Heard;
@@ -225,7 +226,11 @@ pub(super) fn one(
         params,
         now,
     };
+    let subject = Subject::of(&state.portal, method.name, params);
     let done = method.call(&call, &mut state.portal)?;
+    if let Some(subject) = subject {
+        acts::note(&mut state.portal, subject, method.name, params, &done.decision, now);
+    }
     tally.add(method.name, shared.cost(method.name));
     Ok(done)
 }

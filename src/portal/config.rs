@@ -69,6 +69,14 @@ pub struct PortalConfig {
     pub authorisation: Option<SocketAddr>,
     /// The authorisation server's name in events and tokens. Nothing is ever looked up under it.
     pub authorisation_host: String,
+    /// The chat page at the portal's address. Its `/_desk/` can do all that the control API can, for browsers that were
+    /// led there by nobody else.
+    pub page: bool,
+    /// What a bot's library makes of an event body, for the page to show; `None`: it shows what was sent.
+    pub normalize: Option<fn(&[u8]) -> String>,
+    /// Tells applications the address at which it really listens, instead of [`host`](Self::host), and the authorisation
+    /// server's own one: for a program that believes only what `app.info` says.
+    pub tells_address: bool,
     /// A manual clock moves on by itself with real time, so that it can be moved ahead as well.
     pub ticking: bool,
 }
@@ -102,6 +110,9 @@ impl PortalConfig {
             control: None,
             authorisation: None,
             authorisation_host: "oauth.bitrix24.tech".to_owned(),
+            page: false,
+            normalize: None,
+            tells_address: false,
             ticking: false,
         }
     }
@@ -136,6 +147,8 @@ pub struct BotSeed {
     pub owner: Owner,
     /// Where its events go; `None`: they are built and recorded, not sent.
     pub webhook_url: Option<String>,
+    /// Its events wait in the portal's queue until they are fetched.
+    pub fetches: bool,
     /// Its slash commands.
     pub commands: Vec<CommandSeed>,
 }
@@ -221,6 +234,7 @@ impl BotSeed {
             name: code.to_owned(),
             owner,
             webhook_url: None,
+            fetches: false,
             commands: Vec::new(),
         }
     }
@@ -229,6 +243,13 @@ impl BotSeed {
     #[must_use]
     pub fn hooked(mut self, url: impl Into<String>) -> Self {
         self.webhook_url = Some(url.into());
+        self
+    }
+
+    /// The same bot in fetch mode.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.fetches = true;
         self
     }
 

@@ -53,7 +53,7 @@ fn field(name: &str, value: &str) -> String {
 }
 
 /// In single quotes, inside which a shell touches nothing.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

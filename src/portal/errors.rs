@@ -79,8 +79,13 @@ const ALL: [Known; 37] = [
 
 /// The error of this name, in its own case.
 pub(super) fn named(code: &str) -> Option<&'static Known> {
+    all().iter().find(|known| known.code == code)
+}
+
+/// Every error that can be injected by name.
+pub(super) fn all() -> &'static [Known] {
     static KNOWN: [Known; 37] = ALL;
-    KNOWN.iter().find(|known| known.code == code)
+    &KNOWN
 }
 
 /// The text of an injected error. The system's own only with the system's own status: a method has an `ACCESS_DENIED`

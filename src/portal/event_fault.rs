@@ -58,6 +58,11 @@ impl EventFaults {
         self.rules.push(rule);
     }
 
+    /// The rules in force.
+    pub(super) fn list(&self) -> &[EventRule] {
+        &self.rules
+    }
+
     pub(super) fn clear(&mut self) {
         self.rules.clear();
     }

@@ -175,6 +175,8 @@ pub(super) struct Strike {
 pub(super) struct Faults {
     rules: Vec<Aimed>,
     dice: Dice,
+    /// Every connection is reset.
+    pub(super) cut_off: bool,
 }
 
 #[derive(Debug)]
@@ -190,6 +192,7 @@ impl Faults {
         Self {
             rules: Vec::new(),
             dice: Dice(seed),
+            cut_off: false,
         }
     }
 
@@ -203,6 +206,11 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    /// The rules, those that are used up too.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|aimed| &aimed.rule)
     }
 
     /// What the rules in force are: method, action, strikes left.
@@ -224,6 +232,10 @@ impl Faults {
         let over = |rule: &Rule| rule.times == Some(0) || rule.until.is_some_and(|until| now >= until);
         self.rules.retain(|aimed| !over(&aimed.rule));
         let mut strike = Strike::default();
+        if self.cut_off {
+            strike.action = Some(Action::ResetBeforeExecution);
+            return strike;
+        }
         for aimed in &mut self.rules {
             if !aimed.hits(target, &mut self.dice) {
                 continue;

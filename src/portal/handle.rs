@@ -7,8 +7,9 @@ use super::control;
 use super::error::PortalError;
 use super::log::LogEntry;
 use super::model::Message;
+use super::page;
 use super::sender::{Delivery, client};
-use super::server;
+use super::server::{self, Face};
 use super::shared::Shared;
 use super::state::{group_id, number};
 use crate::types::{Clock, Secret};
@@ -29,7 +30,7 @@ pub struct Portal {
     address: SocketAddr,
     control: Option<SocketAddr>,
     authorisation: Option<SocketAddr>,
-    /// None in the control API's own handle, which must not keep the portal alive.
+    /// None in the handles of the control API and the page, which must not keep the portal alive.
     _running: Option<Arc<DropGuard>>,
 }
 
@@ -48,6 +49,8 @@ pub struct PostedMessage {
     pub text: String,
     /// Its buttons, each with the `BOT_ID` of its bot.
     pub keyboard: Vec<Value>,
+    /// Its blocks, as the bot gave them.
+    pub attach: Option<Value>,
     /// The `templateId` by which a repeat is recognised, if it counts as one.
     pub template: Option<String>,
     /// Whether it shows as a system message.
@@ -69,6 +72,13 @@ impl Portal {
         let ticking = config.ticking;
         let shared = Arc::new(Shared::new(config, client()?));
         shared.state().portal.standing.base = format!("http://{address}");
+        if shared.config.tells_address {
+            let server = local(authorisation.as_ref())?.map_or(format!("{address}/oauth"), |own| own.to_string());
+            let site = &mut shared.state().portal.site;
+            site.domain = address.to_string();
+            site.client_endpoint = format!("http://{address}/rest/");
+            site.server_endpoint = format!("http://{server}/rest/");
+        }
         let stop = CancellationToken::new();
         let mut portal = Self {
             shared: Arc::clone(&shared),
@@ -77,9 +87,15 @@ impl Portal {
             authorisation: local(authorisation.as_ref())?,
             _running: None,
         };
-        tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone(), false));
+        let mut face = Face {
+            shared: Arc::clone(&shared),
+            authorisation: false,
+            page: shared.config.page.then(|| page::router(portal.clone())),
+        };
+        tokio::spawn(server::accept(listener, face.clone(), stop.clone()));
         if let Some(listener) = authorisation {
-            tokio::spawn(server::accept(listener, Arc::clone(&shared), stop.clone(), true));
+            (face.authorisation, face.page) = (true, None);
+            tokio::spawn(server::accept(listener, face, stop.clone()));
         }
         if let Some(listener) = control {
             tokio::spawn(control::serve(listener, portal.clone(), stop.clone()));
@@ -149,6 +165,14 @@ impl Portal {
         Ok((Secret::new(tokens.access_token), Secret::new(tokens.refresh_token)))
     }
 
+    /// Every access and refresh token that was ever given, to look for them where none may be.
+    #[must_use]
+    pub fn live_tokens(&self) -> Vec<String> {
+        let state = self.shared.state();
+        let portal = &state.portal;
+        portal.tokens.keys().chain(portal.refreshes.keys()).cloned().collect()
+    }
+
     /// Everything as it was at the start: state, log, faults. The addresses stay.
     pub fn reset_all(&self) {
         self.shared.reset();
@@ -187,6 +211,12 @@ impl Portal {
         let bot = state.portal.bots.get_mut(&bot_id);
         bot.ok_or(PortalError::UnknownBot(bot_id))?.webhook_url = Some(url.to_owned());
         Ok(())
+    }
+
+    /// The chat page: `http://ADDRESS/`. Only there if [`PortalConfig::page`] says so.
+    #[must_use]
+    pub fn page(&self) -> String {
+        format!("http://{}/", self.address)
     }
 
     /// The REST requests so far, oldest first.
@@ -282,6 +312,7 @@ impl From<&Message> for PostedMessage {
             bot: message.bot,
             text: message.text.clone(),
             keyboard: message.keyboard.clone(),
+            attach: message.attach.clone(),
             template: message.template.clone(),
             system: message.system,
             reply_to: message.reply_to,

@@ -53,6 +53,8 @@ pub enum WrongClient {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Knobs {
+    /// The REST revision that `Revision.get` tells. Nothing else follows from it.
+    pub revision: u32,
     /// Empty maps are written as `[]`, because the real portal is PHP.
     pub empty_maps_are_lists: bool,
     /// 403 instead of 400 for `ACCESS_DENIED`, `BOT_OWNERSHIP_ERROR`, `BOT_TYPE_NOT_ALLOWED`, `MESSAGE_ACCESS_DENIED`.
@@ -120,6 +122,7 @@ pub struct Knobs {
 impl Default for Knobs {
     fn default() -> Self {
         Self {
+            revision: 36,
             empty_maps_are_lists: true,
             forbidden_is_403: false,
             description_suffix: false,

@@ -6,11 +6,13 @@
 //! a bot calls                 server  ->  heard, fault  ->  carry: bucket, access, operating, methods  ->  answer, log
 //! what both change and read   state, raise, queue
 //! a test spoils it            control, switches  ->  fault, deeds, event_fault, knobs
+//! a person looks on           page: the chat, and an inspector of both directions
 //! ```
 //! It listens on loopback, for one portal, with the 40 methods of the catalogue and a few around them. What is
 //! documented is strict; what differs between real portals is a field of [`Knobs`].
 
 mod access;
+mod acts;
 mod answer;
 mod apps;
 mod batch;
@@ -39,6 +41,7 @@ mod model;
 mod multipart;
 mod oauth;
 mod operating;
+mod page;
 mod params;
 mod payload;
 mod people;
@@ -57,6 +60,7 @@ mod views;
 #[cfg(test)]
 mod tests;
 
+pub use acts::{Act, ActKind};
 pub use config::{AppConfig, AppSeed, BotSeed, CommandSeed, Drain, Owner, PortalConfig};
 pub use error::PortalError;
 pub use event_fault::{EventFault, EventRule};

@@ -4,9 +4,10 @@
 use super::Portal;
 use super::error::PortalError;
 use super::event::Happening;
-use super::model::{Chat, ChatKind, Command, Message, Session, User};
+use super::model::{Chat, ChatKind, Command, File, Message, Session, User};
 use super::sender::{Delivery, Outgoing, Sent};
 use super::state::{State, group_id, number};
+use crate::types::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -25,8 +26,70 @@ impl Portal {
         chat.members.extend(members);
     }
 
-    /// Opens a line: a chat of a guest from outside with a bot of type `openline`, or any that supports lines. The bot
-    /// hears everything until it hands the guest over.
+    /// Adds a group chat with a name and tells its number. The first member owns it.
+    #[must_use]
+    pub fn add_group(&self, name: &str, members: &[i64]) -> i64 {
+        let owner = members.first().copied().unwrap_or_default();
+        let mut state = self.shared().state();
+        let id = state.portal.free_chat_id();
+        let chat = state
+            .portal
+            .group_on_demand(id, owner, members.iter().copied().collect());
+        if let ChatKind::Group { name: own, .. } = &mut chat.kind {
+            name.clone_into(own);
+        }
+        id
+    }
+
+    /// Gives the group chat `chatID` a title.
+    ///
+    /// # Errors
+    /// There is no such group.
+    pub fn name_chat(&self, id: i64, title: &str) -> Result<(), PortalError> {
+        let mut state = self.shared().state();
+        match state.portal.chats.get_mut(&id).map(|chat| &mut chat.kind) {
+            Some(ChatKind::Group { name, .. }) => title.clone_into(name),
+            _ => return Err(PortalError::UnknownDialog(format!("chat{id}"))),
+        }
+        Ok(())
+    }
+
+    /// A user puts a file into a dialog, with a text that may be empty.
+    ///
+    /// # Errors
+    /// As [`say`](Self::say).
+    pub async fn upload(
+        &self,
+        user_id: i64,
+        dialog: &str,
+        (name, bytes): (&str, Vec<u8>),
+        text: &str,
+    ) -> Result<Sent, PortalError> {
+        let (message_id, events) = {
+            let now = self.shared().config.clock.now();
+            let mut state = self.shared().state();
+            let chat = state.portal.enter(user_id, dialog)?;
+            let file = state.portal.files.add(File {
+                id: 0,
+                chat,
+                author: user_id,
+                date: now,
+                name: name.to_owned(),
+                bytes,
+            });
+            let message = Message {
+                files: vec![file],
+                ..Message::new(chat, user_id, text, now)
+            };
+            let message_id = state.portal.store(message);
+            (message_id, state.portal.raise_message(message_id, now))
+        };
+        let deliveries = self.shared().deliver(events).await;
+        Ok(Sent { message_id, deliveries })
+    }
+
+    /// Opens a line: a chat of a guest from outside with a bot of type `openline`, or any other, which
+    /// supports lines from then on. The bot hears everything until it hands the guest over.
     ///
     /// # Errors
     /// There is no such bot.
@@ -35,16 +98,13 @@ impl Portal {
             let now = self.shared().config.clock.now();
             let mut state = self.shared().state();
             let state = &mut state.portal;
-            if !state.bots.contains_key(&bot_id) {
-                return Err(PortalError::UnknownBot(bot_id));
-            }
-            let user = User {
-                connector: true,
-                departments: Vec::new(),
-                ..User::new(guest, &format!("Guest {guest}"), false)
-            };
+            let bot = state.bots.get_mut(&bot_id).ok_or(PortalError::UnknownBot(bot_id))?;
+            bot.open_line = true;
+            let user = state.users.entry(guest);
+            let user = user.or_insert_with(|| User::new(guest, &format!("Guest {guest}"), false));
+            user.connector = true;
+            user.departments.clear();
             let name = format!("{} - Open line", user.name());
-            state.users.entry(guest).or_insert(user);
             let kind = ChatKind::Lines {
                 name,
                 guest,
@@ -90,15 +150,8 @@ impl Portal {
                 button: button.to_owned(),
             };
             let pressed = pressed.ok_or_else(unknown)?;
-            let name = pressed["COMMAND"].as_str().ok_or_else(unknown)?;
-            let params = pressed["COMMAND_PARAMS"].as_str().unwrap_or_default();
-            let bot = message.bot.ok_or_else(unknown)?;
-            let command = state.portal.command_named(bot, name)?;
-            state.portal.user_on_demand(user_id);
             let now = self.shared().config.clock.now();
-            let how = (params, "keyboard");
-            let event = state.portal.raise_command(user_id, &message, &command, how, now);
-            event.into_iter().collect()
+            state.portal.pressed(user_id, &message, pressed, now)?
         };
         let deliveries = self.shared().deliver(events).await;
         Ok(Sent { message_id, deliveries })
@@ -141,10 +194,10 @@ impl Portal {
         Ok(self.shared().deliver(events).await)
     }
 
-    /// A user sets (or takes back) a reaction, for example `like`, on a bot's message.
+    /// A user sets (or takes back) a reaction, for example `like`. The bot that wrote the message hears of it.
     ///
     /// # Errors
-    /// There is no such message, or no bot wrote it.
+    /// There is no such message.
     pub async fn react(
         &self,
         user_id: i64,
@@ -160,7 +213,6 @@ impl Portal {
             let message = message.ok_or(PortalError::UnknownMessage(message_id))?;
             message.viewed = true;
             let message = message.clone();
-            message.bot.ok_or(PortalError::UnknownMessage(message_id))?;
             state.react(message_id, user_id, reaction, added);
             let now = self.shared().config.clock.now();
             let event = state.raise_reaction(user_id, &message, (reaction, added), now);
@@ -226,6 +278,27 @@ impl State {
         }
         let bot = number(dialog).filter(|bot| self.bots.contains_key(bot));
         bot.map(|bot| self.private_chat(bot, user)).ok_or_else(unknown)
+    }
+
+    /// The event of a pressed command button.
+    pub(super) fn pressed(
+        &mut self,
+        user: i64,
+        message: &Message,
+        button: &Value,
+        now: Timestamp,
+    ) -> Result<Vec<Outgoing>, PortalError> {
+        let unknown = || PortalError::UnknownButton {
+            message: message.id,
+            button: button["TEXT"].as_str().unwrap_or_default().to_owned(),
+        };
+        let name = button["COMMAND"].as_str().ok_or_else(unknown)?;
+        let params = button["COMMAND_PARAMS"].as_str().unwrap_or_default();
+        let bot = message.bot.ok_or_else(unknown)?;
+        let command = self.command_named(bot, name)?;
+        self.user_on_demand(user);
+        let event = self.raise_command(user, message, &command, (params, "keyboard"), now);
+        Ok(event.into_iter().collect())
     }
 
     pub(super) fn message(&self, id: i64) -> Result<Message, PortalError> {

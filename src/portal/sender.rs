@@ -58,8 +58,12 @@ pub(super) struct Outgoing {
 pub struct Delivery {
     /// The bot it was for.
     pub bot_id: i64,
+    /// When it was sent.
+    pub at: Timestamp,
     /// Its name, for example `ONIMBOTV2MESSAGEADD`.
     pub event: &'static str,
+    /// Where it went; `None`: nowhere, the bot has no address.
+    pub url: Option<String>,
     /// The form body, byte for byte.
     pub body: Vec<u8>,
     /// The status of the answer; `None`: no answer, or the bot has no address.
@@ -115,14 +119,17 @@ impl Shared {
         for event in events {
             let sendings = self.state().event_faults.strike(event);
             for sending in sendings {
-                deliveries.push(self.send(sending).await);
+                let delivery = self.send(sending).await;
+                let mut state = self.state();
+                if state.deliveries.len() >= KEPT {
+                    state.deliveries.pop_front();
+                }
+                state.deliveries.push_back(delivery.clone());
+                state.delivered += 1;
+                drop(state);
+                deliveries.push(delivery);
             }
         }
-        let mut state = self.state();
-        state.deliveries.extend(deliveries.iter().cloned());
-        let surplus = state.deliveries.len().saturating_sub(KEPT);
-        state.deliveries.drain(..surplus);
-        drop(state);
         deliveries
     }
 
@@ -149,7 +156,9 @@ impl Shared {
         let event = sending.event;
         Delivery {
             bot_id: bot,
+            at: start,
             event: event.event,
+            url: event.url,
             body: event.body,
             status,
             answer,

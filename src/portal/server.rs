@@ -9,7 +9,8 @@ use super::fault::{Action, Strike, Target};
 use super::heard::Heard;
 use super::log::Decision;
 use super::spoil;
-use super::{deeds, download, oauth};
+use super::{deeds, download, oauth, page};
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method as Verb, Request, Response};
 use hyper::body::Incoming;
@@ -32,8 +33,18 @@ const MAX_BODY: usize = 160 * 1024 * 1024;
 #[error("reset by a fault")]
 struct Cut;
 
-/// Accepts connections until the portal is dropped. `authorisation`: this is the authorisation server's own address.
-pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken, authorisation: bool) {
+/// What answers at one address.
+#[derive(Clone)]
+pub(super) struct Face {
+    pub(super) shared: Arc<Shared>,
+    /// This is the authorisation server's own address.
+    pub(super) authorisation: bool,
+    /// The chat page, where there is one.
+    pub(super) page: Option<Router>,
+}
+
+/// Accepts connections until the portal is dropped.
+pub(super) async fn accept(listener: TcpListener, face: Face, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -49,22 +60,22 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: Can
             }
             continue;
         };
-        let (shared, stop) = (Arc::clone(&shared), stop.clone());
+        let (face, stop) = (face.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = converse(stream, peer.ip(), shared, authorisation) => {}
+                () = converse(stream, peer.ip(), face) => {}
             }
         });
     }
 }
 
-async fn converse(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, authorisation: bool) {
+async fn converse(stream: TcpStream, peer: IpAddr, face: Face) {
     // Only a delay of small answers is at stake.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        Box::pin(async move { exchange(&shared, peer, request, authorisation).await })
+        let face = face.clone();
+        Box::pin(async move { exchange(&face, peer, request).await })
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = poll_fn(|context| connection.poll_without_shutdown(context)).await;
@@ -74,12 +85,11 @@ async fn converse(stream: TcpStream, peer: IpAddr, shared: Arc<Shared>, authoris
     }
 }
 
-async fn exchange(
-    shared: &Arc<Shared>,
-    peer: IpAddr,
-    request: Request<Incoming>,
-    authorisation: bool,
-) -> Result<Response<Body>, Cut> {
+async fn exchange(face: &Face, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
+    if let Some(router) = face.page.as_ref().filter(|_| page::owns(request.uri().path())) {
+        return Ok(page::answer(router, request.map(Body::new)).await);
+    }
+    let (shared, authorisation) = (&face.shared, face.authorisation);
     let (parts, body) = request.into_parts();
     let page = |status, title| Ok(Answer::html(status, title).respond(None));
     if !matches!(parts.method, Verb::GET | Verb::POST) {

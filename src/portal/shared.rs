@@ -9,9 +9,10 @@ use super::operating::Operating;
 use super::sender::{Delivery, Outgoing, Pauses};
 use super::state::State;
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// How far a slow reader of the live log may fall behind before it loses lines.
 const LIVE_LINES: usize = 4096;
@@ -20,7 +21,39 @@ pub(super) struct Shared {
     pub(super) config: PortalConfig,
     pub(super) client: reqwest::Client,
     pub(super) live: broadcast::Sender<LogEntry>,
+    /// Steps on when the state may have changed. Only the chat page listens.
+    pub(super) changes: watch::Sender<u64>,
     state: Mutex<Locked>,
+}
+
+/// The locked state. Who may have changed it says so when it is let go.
+pub(super) struct Held<'a> {
+    state: MutexGuard<'a, Locked>,
+    changes: &'a watch::Sender<u64>,
+    touched: bool,
+}
+
+impl Deref for Held<'_> {
+    type Target = Locked;
+
+    fn deref(&self) -> &Locked {
+        &self.state
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Locked {
+        self.touched = true;
+        &mut self.state
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if self.touched && self.changes.receiver_count() > 0 {
+            self.changes.send_modify(|step| *step = step.wrapping_add(1));
+        }
+    }
 }
 
 /// Everything that changes.
@@ -32,7 +65,11 @@ pub(super) struct Locked {
     pub(super) event_faults: EventFaults,
     pub(super) pauses: Pauses,
     pub(super) log: VecDeque<LogEntry>,
+    /// How many entries the log has ever had: the number of its last one.
+    pub(super) logged: u64,
     pub(super) deliveries: VecDeque<Delivery>,
+    /// How many events were ever sent: the number of the last one.
+    pub(super) delivered: u64,
 }
 
 /// The largest request counter of a plan that Bitrix24 sells.
@@ -50,7 +87,9 @@ impl Locked {
             event_faults: EventFaults::default(),
             pauses: Pauses::default(),
             log: VecDeque::new(),
+            logged: 0,
             deliveries: VecDeque::new(),
+            delivered: 0,
         }
     }
 }
@@ -62,13 +101,18 @@ impl Shared {
             config,
             client,
             live: broadcast::Sender::new(LIVE_LINES),
+            changes: watch::Sender::new(0),
             state: Mutex::new(state),
         }
     }
 
     /// The state. A panic under the lock fails its own test; the others need not fail with it.
-    pub(super) fn state(&self) -> MutexGuard<'_, Locked> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> Held<'_> {
+        Held {
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            changes: &self.changes,
+            touched: false,
+        }
     }
 
     pub(super) fn log(&self, entry: LogEntry) {
@@ -77,6 +121,7 @@ impl Shared {
             state.log.pop_front();
         }
         state.log.push_back(entry.clone());
+        state.logged += 1;
         drop(state);
         // Nobody listening is fine.
         let _ = self.live.send(entry);
@@ -96,8 +141,15 @@ impl Shared {
     pub(super) fn reset(&self) {
         let mut state = self.state();
         let base = std::mem::take(&mut state.portal.standing.base);
+        let (logged, delivered) = (state.logged, state.delivered);
+        let site = std::mem::take(&mut state.portal.site);
         *state = Locked::new(&self.config);
+        // Numbers are never given twice, so who watches sees that everything is new.
+        (state.logged, state.delivered) = (logged, delivered);
         state.portal.standing.base = base;
+        if self.config.tells_address {
+            state.portal.site = site;
+        }
     }
 
     /// Sends events in the background.

@@ -38,9 +38,13 @@ pub(super) struct State {
     pub(super) queue: Queue,
     /// How far somebody has read a chat: (chat, user) to message.
     pub(super) read: BTreeMap<(i64, i64), i64>,
+    /// What bots say that they are doing: (chat, bot) to the message code (empty: typing) and its end.
+    pub(super) busy: BTreeMap<(i64, i64), (String, Timestamp)>,
     /// Events that a call raised; the server sends them once the call is answered.
     pub(super) outgoing: Vec<Outgoing>,
     pub(super) minted: u64,
+    /// What bots did, until somebody takes it.
+    pub(super) acts: std::collections::VecDeque<super::acts::Act>,
     grants: HashMap<(i64, i64), Timestamp>,
     private: HashMap<(i64, i64), i64>,
     next_chat: i64,
@@ -88,6 +92,7 @@ impl State {
         let subscription = self.subscribe();
         let mut bot = Bot::new(seed.id, &seed.code, seed.owner.clone(), subscription);
         bot.webhook_url.clone_from(&seed.webhook_url);
+        bot.fetch = seed.fetches;
         if let Owner::App(app) = &seed.owner {
             self.app_of_bot(app);
             self.renew_token(app, &app.access_token, seed.id, now);
@@ -180,6 +185,7 @@ impl State {
         message.id = self.next_message;
         self.next_message += 1;
         let id = message.id;
+        self.busy.remove(&(message.chat, message.author));
         if let Some(chat) = self.chats.get_mut(&message.chat) {
             chat.is_new = false;
         }

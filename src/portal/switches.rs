@@ -44,6 +44,18 @@ impl Portal {
         self.shared().state().event_faults.add(rule);
     }
 
+    /// The faults that were to strike so many times and have not yet: each with its method (`any` for all) and what is
+    /// left.
+    #[must_use]
+    pub fn faults_left(&self) -> Vec<String> {
+        let state = self.shared().state();
+        let left = state.faults.list().filter_map(|(method, action, left)| {
+            let left = left.filter(|left| *left > 0)?;
+            Some(format!("{action} at {}, {left} left", method.unwrap_or("any method")))
+        });
+        left.collect()
+    }
+
     /// Ends all faults. Requests that hang already go on hanging.
     pub fn clear_faults(&self) {
         let mut state = self.shared().state();
@@ -67,6 +79,11 @@ impl Portal {
     /// Resets the connections of the next calls and carries nothing out.
     pub fn reset(&self, method: Option<&str>, times: u32) {
         self.fault(rule(method, Some(times), Action::ResetBeforeExecution));
+    }
+
+    /// Resets every connection and carries nothing out, until called again with `false`: the network is gone.
+    pub fn cut_off(&self, cut_off: bool) {
+        self.shared().state().faults.cut_off = cut_off;
     }
 
     /// Answers the next calls with an error and carries nothing out.

@@ -1,14 +1,22 @@
 //! One REST call: credentials added, sent once, answered or not. Never repeats, never waits for its turn.
 
+use super::batch::{self, Command};
 use super::fault::{Executed, Fault};
+use super::reply::{Reply, judge};
+use super::resolver::{Lookup, System};
+use super::transport::{JSON, Moved, TOTAL_TIMEOUT, Transport};
 use crate::method::{self, Address};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::Secret;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+/// For uploads and batches: the cloud itself ends a request after 60 seconds.
+const LONG_TIMEOUT: Duration = Duration::from_secs(65);
+/// A `Retry-After` beyond this is not believed.
+const LONGEST_RETRY: Duration = Duration::from_secs(600);
 /// An answer longer than this is cut off: nothing a bot asks for is that long.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -29,7 +37,7 @@ impl Credentials {
         }
     }
 
-    fn add_to(&self, name: &str, params: &mut Map<String, Value>) {
+    pub(super) fn add_to(&self, name: &str, params: &mut Map<String, Value>) {
         match self {
             Self::Webhook {
                 bot_token: Some(token), ..
@@ -49,10 +57,10 @@ fn join(base: &str, method: &str) -> String {
     format!("{}/{method}", base.trim_end_matches('/'))
 }
 
-/// The HTTP client: https with the system's roots, no redirects, every wait bounded. Cloning shares connections.
+/// The HTTP client: https with the system's roots, every address checked, every wait bounded. Cloning shares connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    http: reqwest::Client,
+    pub(super) http: Transport,
 }
 
 impl Client {
@@ -61,52 +69,89 @@ impl Client {
     /// # Errors
     /// The TLS library or the system's root certificates could not be set up.
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        // Fails only if somebody installed a provider before, and then that one serves.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("imbot/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(8)
-            .no_proxy()
-            .build()?;
-        Ok(Self { http })
+        Self::with(&(Arc::new(System) as Arc<dyn Lookup>))
+    }
+
+    /// A client that finds names in its own way.
+    pub(crate) fn with(lookup: &Arc<dyn Lookup>) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: Transport::new(lookup)?,
+        })
+    }
+
+    /// Makes a host (with its port, where it is not the default one) known as configured; `insecure`: it may be private.
+    pub(crate) fn know(&self, host: String, insecure: bool) {
+        self.http.know(host, insecure);
+    }
+
+    /// Portals that were found to answer at another host, from now on; given once.
+    pub(crate) fn moves(&self) -> Option<mpsc::Receiver<Moved>> {
+        self.http.moves()
     }
 
     /// Sends one call. `params` is a JSON object without credentials, as stored.
     ///
     /// # Errors
     /// [`Fault`] says what went wrong and whether the portal may have carried the call out.
-    pub(crate) async fn call(&self, credentials: &Credentials, name: &str, params: &str) -> Result<Value, Fault> {
-        let watch = Stopwatch::start();
-        let answer = self.exchange(credentials, name, params).await;
-        let outcome = answer.as_ref().map_or_else(|fault| fault.class.label(), |_| "ok");
-        telemetry::rest_request(method::label(name), outcome, watch.elapsed());
-        answer
-    }
-
-    async fn exchange(&self, credentials: &Credentials, name: &str, params: &str) -> Result<Value, Fault> {
+    pub(crate) async fn call(&self, credentials: &Credentials, name: &str, params: &str) -> Result<Reply, Fault> {
         let mut object: Map<String, Value> =
             serde_json::from_str(params).map_err(|_| Fault::coded("stored_params_broken", "", 400))?;
         credentials.add_to(name, &mut object);
+        let timeout = if name.ends_with(".File.upload") {
+            LONG_TIMEOUT
+        } else {
+            TOTAL_TIMEOUT
+        };
         let body = Value::Object(object).to_string();
-        let response = self
-            .http
-            .post(credentials.url(name))
-            .header("content-type", "application/json")
-            .header("accept", "application/json")
-            .body(body)
-            .send()
-            .await
-            .map_err(|error| transport(&error))?;
+        self.measured(credentials, name, body, timeout).await
+    }
+
+    /// Sends at most [`batch::MOST`] calls in one request: an outcome for each, in their order.
+    ///
+    /// # Errors
+    /// The request as a whole failed; if that leaves its outcome unknown, then that of every command.
+    pub(crate) async fn batch(
+        &self,
+        credentials: &Credentials,
+        commands: &[Command<'_>],
+    ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+        debug_assert!(commands.len() <= batch::MOST, "the portal refuses the surplus");
+        let body = batch::encode(credentials, commands);
+        let reply = self.measured(credentials, "batch", body, LONG_TIMEOUT).await?;
+        Ok(batch::decode(&reply.result, commands))
+    }
+
+    async fn measured(
+        &self,
+        credentials: &Credentials,
+        name: &str,
+        body: String,
+        timeout: Duration,
+    ) -> Result<Reply, Fault> {
+        let watch = Stopwatch::start();
+        let answer = self.exchange(&credentials.url(name), body, timeout).await;
+        let outcome = answer.as_ref().map_or_else(|fault| fault.class.label(), |_| "ok");
+        let label = if name == "batch" { "batch" } else { method::label(name) };
+        telemetry::rest_request(label, outcome, watch.elapsed());
+        answer
+    }
+
+    async fn exchange(&self, url: &str, body: String, timeout: Duration) -> Result<Reply, Fault> {
+        let response = self.http.post(url, JSON, body, timeout).await?;
         let status = response.status().as_u16();
+        let retry_after = retry_after(response.headers());
         let text = read(response).await?;
-        judge(status, &text)
+        judge(status, &text).map_err(|fault| Fault { retry_after, ..fault })
     }
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
+/// Bitrix24 sends none, but a proxy before it may: seconds only, as that is what proxies send.
+fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let seconds = headers.get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY))
+}
+
+pub(super) async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
     let mut text = Vec::new();
     while let Some(chunk) = response
         .chunk()
@@ -121,52 +166,10 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Fault> {
     Ok(text)
 }
 
-/// reqwest's own text names the address, which holds the webhook's code: only the kind of failure is kept.
-fn transport(error: &reqwest::Error) -> Fault {
-    if error.is_builder() {
-        Fault::coded("address_invalid", "", 400)
-    } else if error.is_connect() {
-        Fault::transport("connect", Executed::No)
-    } else if error.is_timeout() {
-        Fault::transport("timeout", Executed::Unknown)
-    } else {
-        Fault::transport("connection_broken", Executed::Unknown)
-    }
-}
-
-fn judge(status: u16, text: &[u8]) -> Result<Value, Fault> {
-    let Ok(Value::Object(mut answer)) = serde_json::from_slice::<Value>(text) else {
-        return Err(Fault::unreadable(status));
-    };
-    // An error may come with HTTP 200.
-    if let Some(code) = answer.get("error").and_then(Value::as_str) {
-        let description = answer
-            .get("error_description")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        return Err(Fault::coded(code, description, status));
-    }
-    match answer.remove("result") {
-        Some(result) if status < 300 => Ok(result),
-        _ => Err(Fault::unreadable(status)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::Class;
     use serde_json::json;
-
-    #[test]
-    fn an_answer_is_its_result_or_its_error() {
-        assert_eq!(judge(200, br#"{"result":{"id":5},"time":{}}"#), Ok(json!({ "id": 5 })));
-        let error = judge(200, br#"{"error":"EMPTY_MESSAGE","error_description":"x"}"#).unwrap_err();
-        assert_eq!((error.class, error.status), (Class::Invalid, 200));
-        assert_eq!(judge(503, b"<html>busy</html>").unwrap_err().class, Class::Limit);
-        assert_eq!(judge(200, br#"{"result":"#).unwrap_err().executed, Executed::Unknown);
-        assert_eq!(judge(500, br#"{"result":true}"#).unwrap_err().class, Class::Transient);
-    }
 
     #[test]
     fn credentials_go_where_bitrix24_wants_them() {

@@ -5,6 +5,7 @@
 
 use crate::method::{ErrorClass, ErrorCode};
 use std::fmt;
+use std::time::Duration;
 
 /// What kind of failure it is, hence what can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,21 @@ pub(crate) enum Class {
 }
 
 impl Class {
+    /// All of them, for the guide.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Limit,
+        Self::OperatingTime,
+        Self::Expired,
+        Self::Identity,
+        Self::Bot,
+        Self::BotGone,
+        Self::Access,
+        Self::Invalid,
+        Self::Transient,
+        Self::Sending,
+    ];
+
     /// The metric label.
     pub(crate) fn label(self) -> &'static str {
         match self {
@@ -67,6 +83,8 @@ pub(crate) struct Fault {
     pub(crate) code: String,
     /// 0 if there was no answer.
     pub(crate) status: u16,
+    /// What a `Retry-After` header asked for.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Fault {
@@ -90,6 +108,7 @@ impl Fault {
             executed,
             code: code.to_owned(),
             status: 0,
+            retry_after: None,
         }
     }
 
@@ -108,6 +127,7 @@ impl Fault {
             executed,
             code: "no_json".to_owned(),
             status,
+            retry_after: None,
         }
     }
 
@@ -128,6 +148,7 @@ impl Fault {
             executed,
             code,
             status,
+            retry_after: None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The names that `imbot.toml` knows. A key is added here and where its section is read.
 
 /// Tables and lists at the root.
-pub(super) const ROOT: [&str; 6] = ["server", "admin", "store", "workers", "deliver", "portal"];
+pub(super) const ROOT: [&str; 7] = ["server", "admin", "store", "workers", "deliver", "portal", "app"];
 
 /// The sections whose keys the environment may set, with those keys.
-pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
+pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
     (
         "server",
         &["listen", "path", "max_body_bytes", "ack", "trusted_proxies"],
@@ -19,7 +19,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 5] = [
 ];
 
 /// `[[portal]]`.
-pub(super) const PORTAL: [&str; 9] = [
+pub(super) const PORTAL: [&str; 10] = [
     "name",
     "domain",
     "member_id",
@@ -28,13 +28,26 @@ pub(super) const PORTAL: [&str; 9] = [
     "incoming_webhook",
     "application_token",
     "allow_insecure",
+    "app",
+    "bot",
+];
+
+/// `[[app]]`.
+pub(super) const APP: [&str; 8] = [
+    "name",
+    "client_id",
+    "client_secret",
+    "install",
+    "auth_servers",
+    "allow_insecure",
+    "plan",
     "bot",
 ];
 
 /// `plan = { … }`.
 pub(super) const PLAN: [&str; 2] = ["burst", "rate"];
 
-/// `[[portal.bot]]`. The keys after `event_mode` are for registering and read by nothing yet.
+/// `[[portal.bot]]` and `[[app.bot]]`. The keys after `event_mode` are for registering and read by nothing yet.
 pub(super) const BOT: [&str; 13] = [
     "id",
     "code",

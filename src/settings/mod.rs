@@ -1,6 +1,7 @@
-//! Configuration: file and environment once at start; every mistake reported at once. Imports `types` only; reads no
-//! clock, opens no network, and never puts a secret into an error.
+//! Configuration: file and environment once at start; every mistake reported at once. Imports `types`, and of
+//! `rest` the endpoint rule; reads no clock, opens no network, and never puts a secret into an error.
 
+mod apps;
 mod environment;
 mod fields;
 mod keys;
@@ -18,7 +19,12 @@ mod urls;
 mod values;
 
 pub(crate) use environment::Environment;
-pub(crate) use model::{Ack, AnswerVia, BotSettings, OnUnknown, PortalSettings, Settings};
+#[cfg(test)]
+pub(crate) use keys::SECTIONS as KEYS;
+pub(crate) use model::{
+    Ack, AnswerVia, AppSettings, BotSettings, EventMode, Install, OnUnknown, PortalSettings, Settings,
+};
+pub(crate) use nearest::nearest;
 pub(crate) use report::Mistakes;
 
 use fields::{Fields, Overrides};
@@ -142,19 +148,22 @@ fn document<'a>(text: &'a str, file: &Path) -> Result<DeTable<'a>, Mistakes> {
 
 fn read<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Settings {
     let mut root = Fields::of_table("", Place::Whole, sources.document, report);
-    root.refuse_unknown(&[&keys::ROOT[..], &["app", "capture"]].concat());
-    for (later, what) in [("app", "OAuth applications"), ("capture", "captures")] {
-        if let Some(found) = root.find(later) {
-            root.mistake(later, &found.place, portals::not_yet(what));
-        }
+    root.refuse_unknown(&[&keys::ROOT[..], &["capture"]].concat());
+    if let Some(found) = root.find("capture") {
+        root.mistake("capture", &found.place, portals::not_yet("captures"));
     }
     let server = sections::server(sources, report);
+    let (store, has_key) = sections::store(sources, report);
+    let apps = apps::drafts(sources, report);
+    let portals = portals::drafts(sources, report);
+    apps::check(&apps, &portals, has_key, report);
     Settings {
         admin: sections::admin(sources, report, server.listen),
         server,
-        store: sections::store(sources, report),
+        store,
         workers: sections::workers(sources, report),
         deliver: sections::deliver(sources, report),
-        portals: portals::portals(sources, report),
+        portals: portals.into_iter().map(portals::PortalDraft::settings).collect(),
+        apps: apps.into_iter().map(apps::AppDraft::settings).collect(),
     }
 }

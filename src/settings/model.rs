@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) workers: Workers,
     pub(crate) deliver: Deliver,
     pub(crate) portals: Vec<PortalSettings>,
+    pub(crate) apps: Vec<AppSettings>,
 }
 
 /// The public address.
@@ -56,6 +57,8 @@ pub(crate) struct StoreSettings {
     pub(crate) path: PathBuf,
     pub(crate) max_bytes: u64,
     pub(crate) dedup_window: Duration,
+    /// 32 bytes, as 64 hexadecimal digits; there whenever there is an application.
+    pub(crate) key: Option<Secret>,
 }
 
 /// How handlers run.
@@ -99,7 +102,7 @@ pub(crate) enum AnswerVia {
 }
 
 /// One portal and the bots it has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PortalSettings {
     /// For people, metrics and `PORTAL/BOT` arguments; unique.
     pub(crate) name: String,
@@ -114,8 +117,59 @@ pub(crate) struct PortalSettings {
     pub(crate) application_token: Option<Secret>,
     /// http and private addresses are allowed.
     pub(crate) allow_insecure: bool,
-    /// At least one; ids are unique within the portal.
+    /// The name of the `[[app]]` that is installed there.
+    pub(crate) app: Option<String>,
+    /// At least one, but where the application has them; ids are unique within the portal.
     pub(crate) bots: Vec<BotSettings>,
+}
+
+/// An OAuth application, whose portals come by installation.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AppSettings {
+    /// For people and for `[[portal]] app`; unique.
+    pub(crate) name: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) install: Install,
+    /// `https://{host}` each, at least one.
+    pub(crate) auth_servers: Vec<String>,
+    /// http and private addresses are allowed for its portals: the emulator.
+    pub(crate) allow_insecure: bool,
+    /// The budget of portals that are not listed.
+    pub(crate) plan: Plan,
+    /// The bots of portals that do not list their own.
+    pub(crate) bots: Vec<AppBot>,
+}
+
+/// Who may install an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Install {
+    /// A listed portal; any other waits for `imbot portals accept`.
+    Ask,
+    /// Only a `[[portal]]` that names it.
+    Listed,
+    /// Any portal that proves itself.
+    Open,
+}
+
+/// A bot of an application: known by its code, or by a number where that is the same everywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AppBot {
+    pub(crate) id: Option<i64>,
+    /// Empty if not given.
+    pub(crate) code: String,
+    pub(crate) handler: String,
+    pub(crate) event_mode: EventMode,
+}
+
+/// How a bot's events come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EventMode {
+    /// The portal posts them.
+    #[default]
+    Webhook,
+    /// They are fetched from the portal's queue.
+    Fetch,
 }
 
 /// The portal's REST budget: a bucket of `burst` calls that refills at `rate` a second.
@@ -133,7 +187,7 @@ impl Plan {
 }
 
 /// One bot of a portal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BotSettings {
     pub(crate) id: i64,
     /// Empty if not given.
@@ -143,6 +197,7 @@ pub(crate) struct BotSettings {
     pub(crate) bot_token: Option<Secret>,
     pub(crate) application_token: Option<Secret>,
     pub(crate) event_url: Option<String>,
+    pub(crate) event_mode: EventMode,
 }
 
 impl BotSettings {

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of some known names. Pure text, imports nothing.
 
 /// The candidate nearest to `name`, if one is near enough to be meant: about every third letter may be wrong.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     candidates
         .into_iter()

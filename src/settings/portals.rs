@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::keys;
-use super::model::{BotSettings, Plan, PortalSettings};
+use super::model::{BotSettings, EventMode, Plan, PortalSettings};
 use super::report::{Place, Report, Wrong};
 use super::rules;
 use super::sections::Sources;
@@ -19,6 +19,7 @@ pub(super) struct PortalDraft {
     pub(super) member_id: Option<(Place, String)>,
     pub(super) has_webhook: bool,
     pub(super) has_token: bool,
+    pub(super) app: Option<(Place, String)>,
     pub(super) bots: Vec<BotDraft>,
     settings: PortalSettings,
 }
@@ -29,17 +30,19 @@ pub(super) struct BotDraft {
     pub(super) id: Option<(Place, i64)>,
     pub(super) has_bot_token: bool,
     pub(super) has_token: bool,
+    /// Where it says that its events are fetched.
+    pub(super) fetches: Option<Place>,
     settings: BotSettings,
 }
 
-/// All portals. What they hold is only complete if the report has no mistake.
-pub(super) fn portals<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Vec<PortalSettings> {
+/// All portals, as drafts: what they hold is only complete if the report has no mistake.
+pub(super) fn drafts<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Vec<PortalDraft> {
     let mut root = Fields::of_table("", Place::Whole, sources.document, report);
     let tables = root.tables("portal");
-    if !root.has("portal") {
+    if !root.has("portal") && !root.has("app") {
         let wrong = Wrong::new(
             "no portal is configured",
-            "add a [[portal]]; `imbot config example` shows one",
+            "add a [[portal]], or an [[app]]; `imbot config example` shows them",
         );
         root.report.mistake(&Place::Whole, wrong);
     }
@@ -48,11 +51,11 @@ pub(super) fn portals<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Vec<
         .map(|(place, table)| portal(sources, place, table, report))
         .collect();
     rules::check(&drafts, report);
-    drafts.into_iter().map(PortalDraft::settings).collect()
+    drafts
 }
 
 impl PortalDraft {
-    fn settings(self) -> PortalSettings {
+    pub(super) fn settings(self) -> PortalSettings {
         PortalSettings {
             bots: self.bots.into_iter().map(|bot| bot.settings).collect(),
             ..self.settings
@@ -62,20 +65,8 @@ impl PortalDraft {
 
 fn portal<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &mut Report<'a>) -> PortalDraft {
     let mut fields = Fields::of_table("portal", place.clone(), table, report);
-    fields.refuse_unknown(&[&keys::PORTAL[..], &["app"]].concat());
-    if let Some(app) = fields.find("app") {
-        fields.mistake("app", &app.place, not_yet("OAuth applications"));
-    }
-    let name = fields.require("name", "give the portal a short name of your own", |found| {
-        let name = values::filled(found)?;
-        if name.chars().count() <= 64
-            && !name.contains(|letter: char| letter == '/' || letter.is_whitespace() || letter.is_control())
-        {
-            return Ok((found.place.clone(), name.to_owned()));
-        }
-        let help = "use at most 64 characters, without blanks and /";
-        Err(Wrong::new("not a name", help))
-    });
+    fields.refuse_unknown(&keys::PORTAL);
+    let name = name(&mut fields, "give the portal a short name of your own");
     let domain = fields.require(
         "domain",
         "write the portal's host, for example \"acme.bitrix24.com\"",
@@ -89,6 +80,9 @@ fn portal<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report
         let help = "copy it from an event (auth[member_id], 32 letters and digits), or leave it out";
         Err(Wrong::new("not a member_id", help))
     });
+    let app = fields.read("app", |found| {
+        Ok((found.place.clone(), values::filled(found)?.to_owned()))
+    });
     let allow_insecure = fields.read("allow_insecure", values::flag).unwrap_or(false);
     let endpoint = endpoint(&mut fields, domain.as_ref(), allow_insecure);
     let incoming_webhook = fields.read("incoming_webhook", |found| {
@@ -99,11 +93,12 @@ fn portal<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report
         name: value(name.as_ref()),
         domain: value(domain.as_ref()),
         member_id: member_id.as_ref().map(|(_, id)| id.clone()),
-        plan: plan(&mut fields),
+        plan: plan("portal.plan", &mut fields),
         endpoint: endpoint.unwrap_or_else(nowhere),
         incoming_webhook,
         application_token: secret(sources, &mut fields, "application_token"),
         allow_insecure,
+        app: app.as_ref().map(|(_, app)| app.clone()),
         bots: Vec::new(),
     };
     let (has_webhook, has_token) = (fields.has("incoming_webhook"), fields.has("application_token"));
@@ -115,12 +110,27 @@ fn portal<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report
         member_id,
         has_webhook,
         has_token,
+        app,
         bots: bots
             .into_iter()
             .map(|(place, table)| bot(sources, place, table, report))
             .collect(),
         settings,
     }
+}
+
+/// A name for people, metrics and arguments.
+pub(super) fn name(fields: &mut Fields<'_, '_>, help: &str) -> Option<(Place, String)> {
+    fields.require("name", help, |found| {
+        let name = values::filled(found)?;
+        if name.chars().count() <= 64
+            && !name.contains(|letter: char| letter == '/' || letter.is_whitespace() || letter.is_control())
+        {
+            return Ok((found.place.clone(), name.to_owned()));
+        }
+        let help = "use at most 64 characters, without blanks and /";
+        Err(Wrong::new("not a name", help))
+    })
 }
 
 fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &mut Report<'a>) -> BotDraft {
@@ -138,14 +148,10 @@ fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &
             "portal.bot.bot_token: longer than 40 characters: Bitrix24 serves existing bots with it, but registers no new ones",
         );
     }
-    fields.read("event_mode", |found| match values::text(found)? {
-        "webhook" => Ok(()),
-        "fetch" => Err(not_yet("event_mode = \"fetch\"")),
-        other => Err(Wrong::new(
-            format!("\"{}\" is not one of the choices", values::shown(other)),
-            "write \"webhook\", or remove the line",
-        )),
-    });
+    let event_mode = event_mode(&mut fields);
+    let fetches = (event_mode == EventMode::Fetch)
+        .then(|| fields.find("event_mode").map(|found| found.place))
+        .flatten();
     let settings = BotSettings {
         id: id.as_ref().map_or(0, |(_, id)| *id),
         code: fields
@@ -155,17 +161,27 @@ fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &
         bot_token,
         application_token: secret(sources, &mut fields, "application_token"),
         event_url: fields.read("event_url", urls::event_url),
+        event_mode,
     };
     BotDraft {
         place,
         id,
         has_bot_token: fields.has("bot_token"),
         has_token: fields.has("application_token"),
+        fetches,
         settings,
     }
 }
 
-fn handler(sources: Sources<'_>, fields: &mut Fields<'_, '_>) -> String {
+/// `event_mode`: how the bot's events come.
+pub(super) fn event_mode(fields: &mut Fields<'_, '_>) -> EventMode {
+    let modes = [("webhook", EventMode::Webhook), ("fetch", EventMode::Fetch)];
+    fields
+        .read("event_mode", |found| values::choice(found, &modes))
+        .unwrap_or_default()
+}
+
+pub(super) fn handler(sources: Sources<'_>, fields: &mut Fields<'_, '_>) -> String {
     let help = format!(
         "name the bot in the program that answers: {}",
         sources.handlers.join(", ")
@@ -196,12 +212,13 @@ fn endpoint(fields: &mut Fields<'_, '_>, domain: Option<&(Place, String)>, allow
     }
 }
 
-fn plan(fields: &mut Fields<'_, '_>) -> Plan {
+/// `plan`, of the table at `path`.
+pub(super) fn plan(path: &'static str, fields: &mut Fields<'_, '_>) -> Plan {
     let Some(found) = fields.find("plan") else {
         return Plan::STANDARD;
     };
     if let DeValue::Table(table) = found.value {
-        let mut fields = Fields::of_table("portal.plan", found.place, table, fields.report);
+        let mut fields = Fields::of_table(path, found.place, table, fields.report);
         fields.refuse_unknown(&keys::PLAN);
         let help = "write both, for example { burst = 50, rate = 2.0 }";
         let burst = fields.require("burst", help, values::positive);
@@ -235,6 +252,6 @@ fn nowhere() -> Url {
     Url::parse("https://invalid.invalid/rest/").expect("a valid URL")
 }
 
-fn value(read: Option<&(Place, String)>) -> String {
+pub(super) fn value(read: Option<&(Place, String)>) -> String {
     read.map(|(_, text)| text.clone()).unwrap_or_default()
 }

@@ -32,11 +32,12 @@ pub(super) fn check(portals: &[PortalDraft], report: &mut Report<'_>) {
         refuse_repeats("portal.bot.id", "events go to a bot by its id", ids, report);
         for bot in &portal.bots {
             identity(portal, bot, report);
+            fetching(portal, bot, report);
         }
     }
 }
 
-fn refuse_repeats<'d, T: std::hash::Hash + Eq + std::fmt::Display + 'd>(
+pub(super) fn refuse_repeats<'d, T: std::hash::Hash + Eq + std::fmt::Display + 'd>(
     key: &str,
     help: &str,
     values: impl Iterator<Item = &'d (Place, T)>,
@@ -58,6 +59,10 @@ fn refuse_repeats<'d, T: std::hash::Hash + Eq + std::fmt::Display + 'd>(
 
 /// A portal with nothing to recognise its events by, or nobody to handle them, is a mistake.
 fn tokens(portal: &PortalDraft, report: &mut Report<'_>) {
+    if portal.app.is_some() {
+        // Its token comes with the installation, its bots with the application.
+        return;
+    }
     if portal.bots.is_empty() {
         let wrong = Wrong::new("portal: it has no bots", "add a [[portal.bot]] below it");
         report.mistake(&portal.place, wrong);
@@ -81,6 +86,9 @@ fn identity(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
         }
         return;
     }
+    if portal.app.is_some() {
+        return;
+    }
     let with_token = |bot: &BotDraft| bot.has_bot_token || bot.has_token;
     if bot.has_token || portal.has_token || !portal.bots.iter().any(with_token) {
         // Recognised, or part of a portal without any token, which `tokens` has refused.
@@ -98,4 +106,17 @@ fn identity(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
             "portal.bot: receives nothing: neither it nor its portal has a token to recognise its events by",
         );
     }
+}
+
+/// Whoever fetches asks before any event has brought a token.
+fn fetching(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
+    let Some(place) = &bot.fetches else { return };
+    if (bot.has_bot_token && portal.has_webhook) || portal.app.is_some() {
+        return;
+    }
+    let wrong = Wrong::new(
+        "portal.bot.event_mode: nothing to fetch events with",
+        "set the portal's incoming_webhook and the bot's bot_token, or app if it belongs to an application",
+    );
+    report.mistake(place, wrong);
 }

@@ -6,7 +6,7 @@ use super::report::Wrong;
 use super::values::shown;
 use crate::types::Secret;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 const HELP: &str = "write \"literal\", { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
@@ -35,6 +35,36 @@ impl Vault<'_> {
         Ok(Secret::new(value))
     }
 
+    /// A key of 32 bytes, as 64 hexadecimal digits: written so, or the raw bytes of a file or credential.
+    pub(super) fn key(&self, found: &Found<'_>) -> Result<Secret, Wrong> {
+        if let DeValue::Table(table) = found.value
+            && let Some(path) = self.path(table)?
+            && let Ok(raw) = std::fs::read(path)
+            && raw.len() == 32
+        {
+            let digits: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+            return Ok(Secret::new(digits));
+        }
+        let key = self.secret(found)?;
+        if key.expose().len() == 64 && key.expose().bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Secret::new(key.expose().to_ascii_lowercase()));
+        }
+        let help = "it is 64 hexadecimal digits, as `openssl rand -hex 32` prints them, or a file of 32 bytes";
+        Err(Wrong::new("not a key of 32 bytes", help))
+    }
+
+    /// The file that holds a secret, if a file does.
+    fn path(&self, table: &DeTable<'_>) -> Result<Option<PathBuf>, Wrong> {
+        let Some((kind, name)) = table.iter().next() else {
+            return Ok(None);
+        };
+        match (kind.get_ref().as_ref(), name.get_ref().as_str()) {
+            ("file", Some(name)) => Ok(Some(self.folder.join(name))),
+            ("credential", Some(name)) => self.credential_file(name).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     fn named(&self, table: &DeTable<'_>) -> Result<String, Wrong> {
         let mut entries = table.iter();
         let (Some((kind, name)), None) = (entries.next(), entries.next()) else {
@@ -46,7 +76,7 @@ impl Vault<'_> {
         match kind.get_ref().as_ref() {
             "env" => self.variable(name),
             "file" => read(&self.folder.join(name)),
-            "credential" => self.credential(name),
+            "credential" => read(&self.credential_file(name)?),
             _ => Err(Wrong::new("unknown source of a secret", HELP)),
         }
     }
@@ -67,7 +97,7 @@ impl Vault<'_> {
         })
     }
 
-    fn credential(&self, name: &str) -> Result<String, Wrong> {
+    fn credential_file(&self, name: &str) -> Result<PathBuf, Wrong> {
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
             return Err(Wrong::new(
                 "not a name of a credential",
@@ -83,7 +113,7 @@ impl Vault<'_> {
                 ),
             )
         })?;
-        read(&Path::new(folder).join(name))
+        Ok(Path::new(folder).join(name))
     }
 }
 

@@ -82,15 +82,10 @@ pub(super) fn admin<'a>(sources: Sources<'a>, report: &mut Report<'a>, public: S
     Admin { listen, token }
 }
 
-pub(super) fn store<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> StoreSettings {
+/// The store, and whether a key was written, usable or not.
+pub(super) fn store<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> (StoreSettings, bool) {
     let mut fields = Fields::of_section("store", sources.document, sources.overrides, report);
-    if let Some(key) = fields.find("key") {
-        fields.report.warning(
-            &key.place,
-            "store.key: not used by this version, which has no OAuth applications",
-        );
-    }
-    StoreSettings {
+    let store = StoreSettings {
         path: fields
             .read("path", values::filled)
             .map_or_else(|| PathBuf::from("imbot-data"), PathBuf::from),
@@ -98,7 +93,9 @@ pub(super) fn store<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> StoreS
         dedup_window: fields
             .read("dedup_window", values::lasting)
             .unwrap_or(Duration::from_secs(72 * HOUR)),
-    }
+        key: fields.read("key", |found| sources.vault.key(found)),
+    };
+    (store, fields.has("key"))
 }
 
 pub(super) fn workers<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Workers {

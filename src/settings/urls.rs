@@ -4,9 +4,9 @@
 use super::fields::Found;
 use super::report::Wrong;
 use super::values;
+use crate::rest::endpoint::{self, Unfit};
 use crate::types::Secret;
-use std::net::{IpAddr, Ipv6Addr};
-use url::{Host, Url};
+use url::Url;
 
 const INSECURE_HELP: &str =
     "use https and a public name; allow_insecure = true is for the emulator and closed networks";
@@ -32,14 +32,15 @@ pub(super) fn domain(found: &Found<'_>) -> Result<String, Wrong> {
 
 /// The REST endpoint, with a final slash.
 pub(super) fn endpoint(found: &Found<'_>, allow_insecure: bool) -> Result<Url, Wrong> {
-    let mut url = web_address(values::text(found)?)?;
+    let text = values::text(found)?;
+    let mut url = web_address(text)?;
     if is_webhook(&url) {
         return Err(Wrong::new(
             "this is an incoming webhook",
             "put it into incoming_webhook, and leave endpoint out",
         ));
     }
-    secure(&url, allow_insecure)?;
+    secure(text, allow_insecure)?;
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
@@ -49,8 +50,9 @@ pub(super) fn endpoint(found: &Found<'_>, allow_insecure: bool) -> Result<Url, W
 
 /// The endpoint of a portal that gives none.
 pub(super) fn default_endpoint(domain: &str, allow_insecure: bool) -> Result<Url, Wrong> {
-    let url = web_address(&format!("https://{domain}/rest/"))?;
-    secure(&url, allow_insecure)?;
+    let text = format!("https://{domain}/rest/");
+    let url = web_address(&text)?;
+    secure(&text, allow_insecure)?;
     Ok(url)
 }
 
@@ -63,7 +65,7 @@ pub(super) fn incoming_webhook(secret: &Secret, endpoint: Option<&Url>, allow_in
             "copy it from the portal: https://{host}/rest/{user}/{code}/, without a method behind it",
         ));
     }
-    secure(&url, allow_insecure)?;
+    secure(secret.expose(), allow_insecure)?;
     let place = |url: &Url| (url.host().map(|host| host.to_owned()), url.port_or_known_default());
     if endpoint.is_some_and(|endpoint| place(endpoint) != place(&url)) {
         return Err(Wrong::new(
@@ -124,30 +126,33 @@ fn is_webhook(url: &Url) -> bool {
     }
 }
 
-fn secure(url: &Url, allow_insecure: bool) -> Result<(), Wrong> {
-    if allow_insecure {
-        return Ok(());
-    }
-    if url.scheme() != "https" {
-        return Err(Wrong::new("not https", INSECURE_HELP));
-    }
-    let private = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => is_private(IpAddr::V6(address)),
-        None => true,
-    };
-    if private {
-        return Err(Wrong::new("a private address", INSECURE_HELP));
-    }
-    Ok(())
+/// The endpoint rule, in the words of a configuration.
+fn secure(text: &str, allow_insecure: bool) -> Result<(), Wrong> {
+    endpoint::address(text, allow_insecure)
+        .map(drop)
+        .map_err(|unfit| match unfit {
+            Unfit::NotHttps | Unfit::Private => Wrong::new(unfit.to_string(), INSECURE_HELP),
+            Unfit::NotPlain => not_a_url(),
+            _ => Wrong::new(
+                unfit.to_string(),
+                "write the portal's name as its users see it, with port 443 or one above 1023",
+            ),
+        })
 }
 
-fn is_private(address: IpAddr) -> bool {
-    let unique_or_link_local =
-        |v6: Ipv6Addr| v6.segments()[0] & 0xfe00 == 0xfc00 || v6.segments()[0] & 0xffc0 == 0xfe80;
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || unique_or_link_local(v6),
+/// The authorisation server of an application: a host, or with `allow_insecure` a whole address.
+pub(super) fn auth_server(found: &Found<'_>, allow_insecure: bool) -> Result<String, Wrong> {
+    let text = values::filled(found)?;
+    let whole = if text.contains("://") && allow_insecure {
+        text.trim_end_matches('/').to_owned()
+    } else {
+        format!("https://{}", text.to_ascii_lowercase())
+    };
+    match endpoint::address(&format!("{whole}/"), allow_insecure) {
+        Ok(url) if url.path() == "/" => Ok(whole),
+        _ => Err(Wrong::new(
+            "not a host",
+            "write the host alone, for example \"oauth.bitrix24.tech\"",
+        )),
     }
 }

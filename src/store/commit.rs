@@ -1,8 +1,10 @@
 //! One group in the making: what each operation does to the tables. Refusals are decided before an operation's first
 //! write, so a refused operation leaves no trace and the others of its group are not touched.
 
-use super::lanes::{Failed, Lanes, Move};
-use super::records::{DeadQueue, Retry};
+use super::lanes::Lanes;
+use super::moves::{Failed, Move};
+use super::outbox::priority_from_code;
+use super::records::{Budget, DeadQueue, Retry};
 use super::seal::Seal;
 use super::tally::Tally;
 use super::{Limits, StoreError};
@@ -42,6 +44,15 @@ impl Commit<'_> {
                  ON CONFLICT DO UPDATE SET last = excluded.last, count = count + 1",
             )?
             .execute(params![portal.0, reason, self.now.0])?;
+        Ok(())
+    }
+
+    pub(super) fn budgets(&mut self, budgets: &[Budget]) -> rusqlite::Result<()> {
+        for budget in budgets {
+            self.conn
+                .prepare_cached("INSERT OR REPLACE INTO budget VALUES(?1, ?2, ?3, ?4)")?
+                .execute(params![budget.host, budget.level, budget.at.0, budget.clean])?;
+        }
         Ok(())
     }
 
@@ -91,7 +102,7 @@ impl Commit<'_> {
     }
 
     /// One attempt more, and the time of the first failure kept.
-    fn postpone(&mut self, lane: Lane, id: i64, retry: &Retry) -> rusqlite::Result<Move> {
+    pub(super) fn postpone(&mut self, lane: Lane, id: i64, retry: &Retry) -> rusqlite::Result<Move> {
         let failed = self
             .conn
             .prepare_cached(
@@ -113,30 +124,13 @@ impl Commit<'_> {
         self.conn
             .prepare_cached(
                 "INSERT INTO dead SELECT ?2, 0, ?3, portal, bot, dialog, name, ?4, ?5, coalesce(attempts, 0) + 1, e.id,
-                 received, format, body FROM event e LEFT JOIN failed f ON f.id = e.id WHERE e.id = ?1",
+                 received FROM event e LEFT JOIN failed f ON f.id = e.id WHERE e.id = ?1",
             )?
             .execute(params![id.0, letter, self.now.0, reason, detail])?;
+        self.keep_event(id)?;
         self.tally.dead += 1;
         self.tally.letter(DeadQueue::Events);
         self.remove_event(&place, id).map(Ok)
-    }
-
-    /// `attempted`: whether the end came with an attempt that is not yet counted.
-    pub(super) fn bury_call(&mut self, id: CallId, burial: &Burial<'_>) -> Verdict<()> {
-        let Some(place) = self.call_place(id)? else {
-            return Ok(Err(StoreError::Gone));
-        };
-        let letter = self.tally.number();
-        let queue = i64::try_from(burial.queue.index()).unwrap_or_default();
-        let last = i64::from(burial.attempted);
-        self.conn
-            .prepare_cached(
-                "INSERT INTO dead SELECT ?2, ?3, ?4, portal, bot, dialog, method, ?5, ?6, coalesce(attempts, 0) + ?7, c.id,
-                 received, 1, CAST(params AS BLOB) FROM call c LEFT JOIN failed f ON f.id = c.id WHERE c.id = ?1",
-            )?
-            .execute(params![id.0, letter, queue, self.now.0, burial.reason, burial.detail, last])?;
-        self.tally.letter(burial.queue);
-        self.remove_call(&place, id).map(Ok)
     }
 
     pub(super) fn forget_failures(&mut self, id: i64) -> rusqlite::Result<()> {
@@ -189,10 +183,21 @@ pub(super) fn load_lanes(conn: &Connection, now: Timestamp) -> rusqlite::Result<
         .query_map([], |row| Ok((row.get(4)?, failed(row)?)))?
         .collect::<Result<_, _>>()?;
     let mut both = [Lanes::default(), Lanes::default()];
+    let paused = super::pauses::load(conn)?;
     let queues = [
-        "SELECT id, lane, portal FROM event INDEXED BY event_queue ORDER BY id",
-        "SELECT id, lane, portal FROM call INDEXED BY call_queue ORDER BY id",
+        "SELECT id, lane, portal, bot, 0 FROM event INDEXED BY event_queue ORDER BY id",
+        "SELECT id, lane, portal, bot, priority FROM call INDEXED BY call_queue ORDER BY id",
     ];
+    let parts: Vec<Move> = conn
+        .prepare("SELECT id, part_of FROM call INDEXED BY call_parts WHERE part_of IS NOT NULL")?
+        .query_map([], |row| {
+            Ok(Move::Part {
+                id: row.get(0)?,
+                of: row.get(1)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    both[1].apply(&parts, now.0);
     for (lanes, sql) in both.iter_mut().zip(queues) {
         let mut statement = conn.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -201,9 +206,16 @@ pub(super) fn load_lanes(conn: &Connection, now: Timestamp) -> rusqlite::Result<
             if let Some(failed) = waiting.remove(&id) {
                 lanes.recall(id, failed);
             }
-            let (lane, portal) = (Lane(row.get(1)?), row.get(2)?);
-            lanes.apply(&[Move::Push { lane, portal, id }], now.0);
+            let push = Move::Push {
+                lane: Lane(row.get(1)?),
+                portal: row.get(2)?,
+                bot: row.get(3)?,
+                priority: priority_from_code(row.get(4)?),
+                id,
+            };
+            lanes.apply(&[push], now.0);
         }
+        lanes.apply(&paused, now.0);
     }
     Ok(both)
 }

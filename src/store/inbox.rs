@@ -2,14 +2,14 @@
 
 use super::StoreError;
 use super::commit::{Commit, Place, Verdict};
-use super::lanes::Move;
+use super::moves::Move;
 use super::records::{Completion, DeadQueue, Enqueued, Format, Memory, NewEvent, STORE_FULL, Settled};
-use crate::types::{EventId, PortalId};
+use crate::types::{EventId, PortalId, Priority};
 use rusqlite::{OptionalExtension, params};
 
-/// Events that may wait at one time. The index in memory needs up to 160 bytes for each, so this bounds it, however small
+/// Events that may wait at one time. The index in memory needs up to 250 bytes for each, so this bounds it, however small
 /// the events are.
-const MAX_PENDING: i64 = 1_000_000;
+pub(super) const MAX_PENDING: i64 = 1_000_000;
 
 impl Commit<'_> {
     pub(super) fn enqueue(&mut self, event: &NewEvent) -> Verdict<Enqueued> {
@@ -29,13 +29,32 @@ impl Commit<'_> {
         {
             return Ok(Ok(Enqueued::Duplicate));
         }
+        self.let_in(event, key.as_deref()).map(Ok)
+    }
+
+    /// Writes an event that is new. `key` is the full one.
+    pub(super) fn let_in(&mut self, event: &NewEvent, key: Option<&[u8]>) -> rusqlite::Result<Enqueued> {
         self.used += weight(event);
+        let portal = event.portal.0;
+        self.moves[0].push(Move::Heard { portal });
         let id = self.tally.number();
         if let Some(reason) = event.quarantine {
-            self.quarantine(event, id, reason)?;
-            return Ok(Ok(Enqueued::Quarantined(EventId(id))));
+            self.quarantine(event, id, reason, key)?;
+            return Ok(Enqueued::Quarantined(EventId(id)));
         }
         let token = self.seal(event.token.as_ref())?;
+        self.put_event(event, id, key, token.as_deref())?;
+        Ok(Enqueued::Stored(EventId(id)))
+    }
+
+    /// Writes the row of an event that is let in. `key` is the full one, `token` sealed.
+    pub(super) fn put_event(
+        &mut self,
+        event: &NewEvent,
+        id: i64,
+        key: Option<&[u8]>,
+        token: Option<&[u8]>,
+    ) -> rusqlite::Result<()> {
         self.conn
             .prepare_cached("INSERT INTO event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?
             .execute(params![
@@ -54,16 +73,18 @@ impl Commit<'_> {
         self.moves[0].push(Move::Push {
             lane: event.lane,
             portal: event.portal.0,
+            bot: event.bot,
+            priority: Priority::Interactive,
             id,
         });
         self.tally.accepted += 1;
         self.tally.events += 1;
-        Ok(Ok(Enqueued::Stored(EventId(id))))
+        Ok(())
     }
 
-    fn quarantine(&mut self, event: &NewEvent, id: i64, reason: &str) -> rusqlite::Result<()> {
+    fn quarantine(&mut self, event: &NewEvent, id: i64, reason: &str, key: Option<&[u8]>) -> rusqlite::Result<()> {
         self.conn
-            .prepare_cached("INSERT INTO dead VALUES(?1, 3, ?2, ?3, ?4, ?5, ?6, ?7, '', 0, ?1, ?8, ?9, ?10)")?
+            .prepare_cached("INSERT INTO dead VALUES(?1, 3, ?2, ?3, ?4, ?5, ?6, ?7, '', 0, ?1, ?8)")?
             .execute(params![
                 id,
                 self.now.0,
@@ -73,7 +94,19 @@ impl Commit<'_> {
                 event.name,
                 reason,
                 event.received.0,
+            ])?;
+        self.conn
+            .prepare_cached("INSERT INTO buried_event VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL, ?10)")?
+            .execute(params![
+                id,
+                event.lane.0,
+                event.portal.0,
+                event.bot,
+                event.received.0,
                 event.format.code(),
+                event.dialog,
+                event.name,
+                key,
                 event.body
             ])?;
         self.tally.letter(DeadQueue::Quarantine);
@@ -82,7 +115,7 @@ impl Commit<'_> {
 
     /// Whether this is the first time within the window; remembers it. An entry that has outlived the window but not
     /// yet been swept counts as none, so the window is exact however late the sweep is.
-    fn see(&mut self, key: &[u8]) -> rusqlite::Result<bool> {
+    pub(super) fn see(&mut self, key: &[u8]) -> rusqlite::Result<bool> {
         let since = (self.now - self.limits.dedup_window).0;
         let changed = self
             .conn
@@ -91,7 +124,7 @@ impl Commit<'_> {
         Ok(changed == 1)
     }
 
-    fn knows(&self, key: &[u8]) -> rusqlite::Result<bool> {
+    pub(super) fn knows(&self, key: &[u8]) -> rusqlite::Result<bool> {
         let since = (self.now - self.limits.dedup_window).0;
         let mut statement = self
             .conn
@@ -115,8 +148,9 @@ impl Commit<'_> {
             return Ok(Err(StoreError::Gone));
         };
         self.remove_event(&place, end.id)?;
-        for call in &end.calls {
-            self.queue_call(call)?;
+        self.queue_in_order(&end.calls)?;
+        if end.present {
+            self.bot_is_in(place.portal, bot, &dialog)?;
         }
         match &end.memory {
             Memory::Keep => {}
@@ -155,16 +189,21 @@ impl Format {
         match self {
             Self::Form => 0,
             Self::Json => 1,
+            Self::Settled => 2,
         }
     }
 
     pub(super) fn from_code(code: i64) -> Self {
-        if code == 0 { Self::Form } else { Self::Json }
+        match code {
+            0 => Self::Form,
+            2 => Self::Settled,
+            _ => Self::Json,
+        }
     }
 }
 
 /// A key is one portal's own.
-fn full_key(portal: PortalId, key: &[u8]) -> Vec<u8> {
+pub(super) fn full_key(portal: PortalId, key: &[u8]) -> Vec<u8> {
     [&portal.0.to_be_bytes(), key].concat()
 }
 

@@ -187,3 +187,39 @@ fn vacuum(conn: &Connection) -> rusqlite::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_keys_go_in_bounded_slices_and_young_ones_stay() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE seen(key BLOB PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID")
+            .unwrap();
+        let (window, now) = (Duration::from_secs(72 * 3600), Timestamp(1_700_000_000_000));
+        let old = now - window - Duration::from_secs(1);
+        for key in 0..5000_i64 {
+            let at = if key % 2 == 0 { old } else { now };
+            let key = key.to_be_bytes();
+            conn.execute("INSERT INTO seen VALUES(?1, ?2)", params![&key[..], at.0])
+                .unwrap();
+        }
+        let left = || -> i64 {
+            conn.query_row("SELECT count(*) FROM seen", [], |row| row.get(0))
+                .unwrap()
+        };
+        let mut sweep = Sweep::new(window, now);
+        let mut before = left();
+        for _ in 0..3 {
+            sweep.slice(&conn, now).unwrap();
+            assert!(before - left() <= SWEEP_KEYS, "one slice looks at a bounded number");
+            before = left();
+        }
+        assert_eq!(left(), 2500, "three slices have walked five thousand keys");
+        sweep.slice(&conn, now + Duration::from_secs(59)).unwrap();
+        sweep.slice(&conn, now + window + Duration::from_secs(3600)).unwrap();
+        sweep.slice(&conn, now + window + Duration::from_secs(3600)).unwrap();
+        assert_eq!(left(), 0);
+    }
+}

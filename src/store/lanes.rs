@@ -4,47 +4,42 @@
 //! A row waits until `due`. While it waits and `hold_until` has not passed, nothing behind it in its lane runs; after
 //! that the lane passes it over. So a lane is ready at the least, over its rows, of
 //! max(row's due, greatest `hold_until` of the rows before it). Rows that have failed are a prefix of their lane
-//! (nothing behind a fresh row runs before it), so nobody looks further than the first fresh row.
+//! (nothing behind a fresh row runs before it), so nobody looks further than the first fresh row. The later parts of a
+//! text stand outside that: as long as an earlier part waits they are passed over like it. And a row out of the dead
+//! letters comes back fresh at its old place, before failed ones: it runs first, and then the rule holds again.
+//!
+//! Lanes stand by portal, bot and urgency of the row that runs first in them. Where several failed rows wait, that may
+//! be another row by the time the lane is claimed: the urgency is then a moment out of date, the row never.
 
-use crate::types::{Lane, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+pub(super) use super::moves::{Failed, Move, Want};
+pub(crate) use super::moves::{Head, LeftOut};
+use crate::types::{Lane, PortalId, Priority};
+use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::iter::Peekable;
 
-/// What a commit did to a queue.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Move {
-    /// A fresh row at the end of its lane.
-    Push { lane: Lane, portal: i64, id: i64 },
-    /// A row has left.
-    Remove { lane: Lane, id: i64 },
-    /// A row has failed and waits.
-    Postpone { lane: Lane, id: i64, failed: Failed },
-}
+/// Lanes by the moment they are ready and the turn they drew.
+type Queue = BTreeMap<(i64, u64), Lane>;
 
-/// A row that has failed before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Failed {
-    pub(super) due: i64,
-    pub(super) hold_until: i64,
-    pub(super) attempts: u32,
-    pub(super) first_failed: i64,
-}
-
-/// A row to be run.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub(super) id: i64,
-    pub(super) failed: Option<Failed>,
-}
+/// The lanes of a bot by the urgency of their heads.
+type Queues = [Queue; 3];
 
 /// One queue's lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    rows: BTreeSet<(Lane, i64)>,
+    rows: BTreeMap<(Lane, i64), Priority>,
     failed: HashMap<i64, Failed>,
+    /// Of each later part of a text, the first one.
+    parts: HashMap<i64, i64>,
     /// Every lane that has rows.
     slots: HashMap<Lane, Slot>,
-    /// The same lanes by portal, then by the moment they are ready and the turn they drew.
-    ready: BTreeMap<i64, BTreeMap<(i64, u64), Lane>>,
+    /// The same lanes by portal and bot. No empty ones.
+    ready: BTreeMap<i64, BTreeMap<i64, Queues>>,
+    paused: LeftOut,
+    /// Nothing is given out at all.
+    closed: bool,
+    /// When each portal was last heard of, and whether that is still to be written down.
+    last: HashMap<i64, (i64, bool)>,
     /// The next turn to draw: order among lanes of the same millisecond.
     turn: u64,
     /// The portal served last.
@@ -54,7 +49,10 @@ pub(super) struct Lanes {
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     portal: i64,
+    bot: i64,
+    class: usize,
     place: (i64, u64),
+    rows: u32,
 }
 
 impl Lanes {
@@ -62,10 +60,25 @@ impl Lanes {
     pub(super) fn apply(&mut self, moves: &[Move], now: i64) {
         for change in moves {
             match *change {
-                Move::Push { lane, portal, id } => self.push(lane, portal, id, now),
+                Move::Push {
+                    lane,
+                    portal,
+                    bot,
+                    priority,
+                    id,
+                } => self.push(lane, (portal, bot), (id, priority), now),
+                Move::Heard { portal } => drop(self.last.insert(portal, (now, true))),
+                Move::Part { id, of } => drop(self.parts.insert(id, of)),
+                Move::Pause { portal, bot, on: true } => drop(self.paused.insert((portal, bot))),
+                Move::Pause { portal, bot, on: false } => drop(self.paused.remove(&(portal, bot))),
                 Move::Remove { lane, id } => {
-                    self.rows.remove(&(lane, id));
+                    if self.rows.remove(&(lane, id)).is_some()
+                        && let Some(slot) = self.slots.get_mut(&lane)
+                    {
+                        slot.rows = slot.rows.saturating_sub(1);
+                    }
                     self.failed.remove(&id);
+                    self.parts.remove(&id);
                     self.rearm(lane, now);
                 }
                 Move::Postpone { lane, id, failed } => {
@@ -81,16 +94,51 @@ impl Lanes {
         self.failed.insert(id, failed);
     }
 
-    fn push(&mut self, lane: Lane, portal: i64, id: i64, now: i64) {
-        self.rows.insert((lane, id));
-        match self.slots.get(&lane) {
-            // It is ready already, and stays where it stands.
-            Some(slot) if slot.place.0 <= now => {}
-            Some(_) => self.rearm(lane, now),
-            None => {
-                self.slots.insert(lane, Slot { portal, place: (0, 0) });
-                self.rearm(lane, now);
-            }
+    /// From now on nothing is given out.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Who is paused.
+    pub(super) fn paused(&self) -> &LeftOut {
+        &self.paused
+    }
+
+    /// On opening: when a portal was last heard of.
+    pub(super) fn recall_last(&mut self, portal: i64, at: i64) {
+        self.last.insert(portal, (at, false));
+    }
+
+    /// When a portal was last heard of.
+    pub(super) fn last(&self, portal: i64) -> Option<i64> {
+        self.last.get(&portal).map(|(at, _)| *at)
+    }
+
+    /// The last moments that are not written down yet; they count as written from now on.
+    pub(super) fn take_last(&mut self) -> Vec<(i64, i64)> {
+        let unwritten = self.last.iter_mut().filter(|(_, (_, unwritten))| *unwritten);
+        unwritten
+            .map(|(portal, last)| {
+                last.1 = false;
+                (*portal, last.0)
+            })
+            .collect()
+    }
+
+    fn push(&mut self, lane: Lane, (portal, bot): (i64, i64), (id, priority): (i64, Priority), now: i64) {
+        self.rows.insert((lane, id), priority);
+        let fresh = Slot {
+            portal,
+            bot,
+            class: 0,
+            place: (i64::MAX, 0),
+            rows: 0,
+        };
+        let slot = self.slots.entry(lane).or_insert(fresh);
+        slot.rows = slot.rows.saturating_add(1);
+        // A lane that is ready already stays where it stands.
+        if slot.place.0 > now {
+            self.rearm(lane, now);
         }
     }
 
@@ -99,122 +147,219 @@ impl Lanes {
         let Some(slot) = self.slots.get(&lane).copied() else {
             return;
         };
-        let ready = self.ready.entry(slot.portal).or_default();
-        ready.remove(&slot.place);
-        if let Some(due) = outlook(&self.rows, &self.failed, lane) {
-            let place = (due.max(now), self.turn);
-            self.turn += 1;
-            ready.insert(place, lane);
-            self.slots.insert(lane, Slot { place, ..slot });
-        } else {
-            if ready.is_empty() {
-                self.ready.remove(&slot.portal);
+        match self.outlook(lane) {
+            Some((due, priority)) => self.stand(lane, &slot, due.max(now), class(priority)),
+            None => {
+                self.leave(&slot);
+                self.slots.remove(&lane);
             }
-            self.slots.remove(&lane);
         }
     }
 
+    fn stand(&mut self, lane: Lane, slot: &Slot, due: i64, class: usize) {
+        self.leave(slot);
+        let place = (due, self.turn);
+        self.turn += 1;
+        let queues = self.ready.entry(slot.portal).or_default().entry(slot.bot).or_default();
+        queues[class].insert(place, lane);
+        self.slots.insert(lane, Slot { class, place, ..*slot });
+    }
+
+    /// Takes a lane from where it stands.
+    fn leave(&mut self, slot: &Slot) {
+        let Some(bots) = self.ready.get_mut(&slot.portal) else {
+            return;
+        };
+        if let Some(queues) = bots.get_mut(&slot.bot) {
+            queues[slot.class].remove(&slot.place);
+            if queues.iter().all(BTreeMap::is_empty) {
+                bots.remove(&slot.bot);
+            }
+        }
+        if bots.is_empty() {
+            self.ready.remove(&slot.portal);
+        }
+    }
+
+    /// Nothing of this lane runs before `until`: its head may not. What changes in the lane ends this, so ask again.
+    pub(super) fn shelve(&mut self, lane: Lane, until: i64) {
+        if let Some(slot) = self.slots.get(&lane).copied()
+            && slot.place.0 < until
+        {
+            self.stand(lane, &slot, until, slot.class);
+        }
+    }
+
+    /// Whether any row of the lane waits or runs.
+    pub(super) fn has(&self, lane: Lane) -> bool {
+        self.slots.contains_key(&lane)
+    }
+
     /// Rows to be run now: at most one a lane and none of a busy lane, portals taking turns, within a portal the lane
-    /// that has been ready longest. `portals` = `None` means all.
-    pub(super) fn claim(&mut self, want: &Want) -> Vec<Head> {
+    /// that has been ready longest among the most urgent.
+    pub(super) fn claim(&mut self, want: &Want<'_>) -> Vec<Head> {
         let mut heads = Vec::new();
-        let mut turns: VecDeque<_> = self
-            .rotation(want.portals.as_deref())
-            .into_iter()
-            .filter_map(|portal| Some((portal, self.ready.get(&portal)?.range(..=(want.now, u64::MAX)))))
-            .collect();
+        let all = &*self;
+        let by_urgency = |portal| {
+            [0, 1, 2]
+                .into_iter()
+                .flat_map(move |class| all.standing(portal, class, want))
+        };
+        let rotation = self.rotation().into_iter();
+        let mut turns: VecDeque<_> = rotation.map(|portal| (portal, by_urgency(portal))).collect();
         let mut served = self.served;
         while heads.len() < want.limit {
             let Some((portal, mut lanes)) = turns.pop_front() else {
                 break;
             };
             // A lane that is ready has a head, unless the caller's `now` lies before the last commit.
-            let free = lanes
-                .by_ref()
-                .map(|(_, lane)| *lane)
-                .filter(|lane| !want.busy.contains(lane));
-            let Some(head) = free.filter_map(|lane| self.head(lane, want.now)).next() else {
+            let Some(head) = lanes.find_map(|lane| self.head(lane, want.now)) else {
                 continue;
             };
             heads.push(head);
             served = portal;
             turns.push_back((portal, lanes));
         }
+        drop(turns);
         self.served = served;
         heads
     }
 
-    /// When the next lane that is neither busy nor ready becomes ready.
-    pub(super) fn next_due(&self, want: &Want) -> Option<i64> {
-        let first = |portal: i64| {
-            let later = self.ready.get(&portal)?.range((want.now + 1, 0)..);
-            let mut free = later.filter(|(_, lane)| !want.busy.contains(lane));
-            free.next().map(|((due, _), _)| *due)
+    /// The heads of one portal by urgency, at most `want.limit` of each; those that have been ready longest come first.
+    pub(super) fn heads(&self, portal: i64, want: &Want<'_>) -> [VecDeque<Head>; 3] {
+        [0, 1, 2].map(|class| {
+            let lanes = self.standing(portal, class, want);
+            lanes
+                .filter_map(|lane| self.head(lane, want.now))
+                .take(want.limit)
+                .collect()
+        })
+    }
+
+    /// When the next lane that is neither busy nor ready becomes ready, of one portal or of all.
+    pub(super) fn next_due(&self, portal: Option<i64>, want: &Want<'_>) -> Option<i64> {
+        let first = |queue: &Queue| {
+            let mut later = queue.range((want.now + 1, 0)..);
+            later
+                .find(|(_, lane)| !want.busy.contains(lane))
+                .map(|((due, _), _)| *due)
         };
-        self.rotation(want.portals.as_deref())
-            .into_iter()
+        let portals = match portal {
+            Some(portal) => self.ready.range(portal..=portal),
+            None => self.ready.range(..),
+        };
+        portals
+            .flat_map(|(portal, bots)| {
+                let bots = bots
+                    .iter()
+                    .filter(move |(bot, _)| !self.leaves_out(*portal, **bot, want));
+                bots.flat_map(|(_, queues)| queues)
+            })
             .filter_map(first)
             .min()
     }
 
     /// The portals that have rows, in the order of their turns: first those after the one served last.
-    fn rotation(&self, asked: Option<&[i64]>) -> Vec<i64> {
-        let after = self.ready.range(self.served + 1..);
+    fn rotation(&self) -> Vec<i64> {
+        let after = self.ready.range(self.served.saturating_add(1)..);
         let before = self.ready.range(..=self.served);
-        let order = after.chain(before).map(|(portal, _)| *portal);
-        match asked {
-            Some(asked) => order.filter(|portal| asked.contains(portal)).collect(),
-            None => order.collect(),
-        }
+        after.chain(before).map(|(portal, _)| *portal).collect()
+    }
+
+    /// The free lanes of one portal and urgency that are ready, longest first, whatever their bot.
+    fn standing<'a>(&'a self, portal: i64, class: usize, want: &'a Want<'_>) -> impl Iterator<Item = Lane> {
+        let bots = self.ready.get(&portal).into_iter().flatten();
+        let queues = bots
+            .filter(move |(bot, _)| !self.leaves_out(portal, **bot, want))
+            .map(move |(_, queues)| queues[class].range(..=(want.now, u64::MAX)).peekable());
+        Merged(queues.collect()).filter(|lane| !want.busy.contains(lane))
+    }
+
+    /// Paused, or named by the caller.
+    fn leaves_out(&self, portal: i64, bot: i64, want: &Want<'_>) -> bool {
+        let portal = PortalId(portal);
+        let mut sets = [&self.paused, want.except].into_iter().filter(|set| !set.is_empty());
+        self.closed || sets.any(|set| set.contains(&(portal, None)) || set.contains(&(portal, Some(bot))))
     }
 
     /// The row of a lane that runs: the first that is due, unless one before it still holds the lane.
     fn head(&self, lane: Lane, now: i64) -> Option<Head> {
-        for (_, id) in of_lane(&self.rows, lane) {
-            let failed = self.failed.get(id).copied();
+        let mut broken = Vec::new();
+        for ((_, id), _) in of_lane(&self.rows, lane) {
+            let (failed, text) = (self.failed.get(id).copied(), self.text(*id));
             match failed {
+                _ if broken.contains(&text) => {}
                 Some(failed) if failed.due > now && failed.hold_until > now => return None,
-                Some(failed) if failed.due > now => {}
-                _ => return Some(Head { id: *id, failed }),
+                Some(failed) if failed.due > now => broken.push(text),
+                _ => {
+                    return Some(Head {
+                        id: *id,
+                        failed,
+                        behind: self.slots.get(&lane).map_or(0, |slot| slot.rows.saturating_sub(1)),
+                    });
+                }
             }
         }
         None
     }
-}
 
-/// What a claim asks for.
-#[derive(Clone, Debug)]
-pub(super) struct Want {
-    pub(super) portals: Option<Vec<i64>>,
-    pub(super) busy: HashSet<Lane>,
-    pub(super) limit: usize,
-    pub(super) now: i64,
-}
-
-/// When the lane is ready; `None` if it is empty.
-fn outlook(rows: &BTreeSet<(Lane, i64)>, failed: &HashMap<i64, Failed>, lane: Lane) -> Option<i64> {
-    let (mut ready, mut held) = (None, 0);
-    for (_, id) in of_lane(rows, lane) {
-        let Some(failed) = failed.get(id) else {
-            return Some(ready.map_or(held, |ready: i64| ready.min(held)));
-        };
-        let earliest = failed.due.max(held);
-        ready = Some(ready.map_or(earliest, |ready: i64| ready.min(earliest)));
-        held = held.max(failed.hold_until);
+    /// When the lane is ready, and how urgent the row is that runs then; `None` if it is empty. A part of a text is not
+    /// ready as long as an earlier one is there.
+    fn outlook(&self, lane: Lane) -> Option<(i64, Priority)> {
+        let (mut ready, mut held): (Option<(i64, Priority)>, i64) = (None, 0);
+        let mut broken = Vec::new();
+        for ((_, id), priority) in of_lane(&self.rows, lane) {
+            let text = self.text(*id);
+            if broken.contains(&text) {
+                continue;
+            }
+            let failed = self.failed.get(id);
+            let earliest = failed.map_or(held, |failed| failed.due.max(held));
+            if ready.is_none_or(|(ready, _)| earliest < ready) {
+                ready = Some((earliest, *priority));
+            }
+            match failed {
+                Some(failed) => held = held.max(failed.hold_until),
+                None => break,
+            }
+            broken.push(text);
+        }
+        ready
     }
-    ready
+
+    /// The first part of the text that a row belongs to: mostly itself.
+    fn text(&self, id: i64) -> i64 {
+        self.parts.get(&id).copied().unwrap_or(id)
+    }
 }
 
-fn of_lane(rows: &BTreeSet<(Lane, i64)>, lane: Lane) -> impl Iterator<Item = &(Lane, i64)> {
+/// Several queues as one, in order.
+struct Merged<'a>(Vec<Peekable<Range<'a, (i64, u64), Lane>>>);
+
+impl Iterator for Merged<'_> {
+    type Item = Lane;
+
+    fn next(&mut self) -> Option<Lane> {
+        let first = self
+            .0
+            .iter_mut()
+            .filter_map(|queue| {
+                let place = queue.peek()?.0;
+                Some((*place, queue))
+            })
+            .min_by_key(|(place, _)| *place)?;
+        first.1.next().map(|(_, lane)| *lane)
+    }
+}
+
+fn class(priority: Priority) -> usize {
+    match priority {
+        Priority::Interactive => 0,
+        Priority::Typing => 1,
+        Priority::Bulk => 2,
+    }
+}
+
+fn of_lane(rows: &BTreeMap<(Lane, i64), Priority>, lane: Lane) -> impl Iterator<Item = (&(Lane, i64), &Priority)> {
     rows.range((lane, i64::MIN)..=(lane, i64::MAX))
-}
-
-impl Head {
-    pub(super) fn attempts(&self) -> u32 {
-        self.failed.map_or(0, |failed| failed.attempts)
-    }
-
-    pub(super) fn first_failed(&self) -> Option<Timestamp> {
-        self.failed.map(|failed| Timestamp(failed.first_failed))
-    }
 }

@@ -7,21 +7,33 @@
 //! - An event ends in one commit: its row gone, its calls queued in their order, its memory changed.
 //! - A key is stored at most once within the window; numbers are never used twice in the life of a folder.
 //! - One row of a lane at a time, oldest first; a failed row holds its lane until `hold_until`, then it is passed over.
-//! - Portals take turns, whatever their backlogs. The backlog is on disk; memory holds who waits, not what (about 130
+//! - Portals take turns, whatever their backlogs. The backlog is on disk; memory holds who waits, not what (about 160
 //!   bytes a lane and 25 a row), so it is bounded by `max_bytes` and a million events.
+//! - A call that somebody asked to hear of ends in one commit with the event that tells how.
 //! - Every token is sealed before it is written and deleted with its row.
 //! - After a failed write, commit or flush nothing is acknowledged any more, for the life of the process.
 //!
 //! Accepted races: a claim reads the last commit, so a row finished meanwhile is not seen again only because its lane
 //! is named busy until the finishing call has returned.
 
+mod backlog;
+mod backup;
 mod commit;
+#[cfg(feature = "testing")]
+mod copy;
+mod endings;
+mod fetched;
 mod inbox;
+mod installs;
 mod keeper;
 mod lanes;
+mod letters;
 mod lock;
+mod migrate;
+mod moves;
 mod options;
 mod outbox;
+mod pauses;
 mod reader;
 mod reads;
 mod records;
@@ -33,18 +45,25 @@ mod tests;
 mod verbs;
 mod writer;
 
+pub(crate) use backup::{BackupError, look_at, restore};
+pub(crate) use fetched::FetchedPage;
+pub(crate) use installs::{Installation, Knock, Tokens};
 pub(crate) use lock::owner;
+pub(crate) use moves::{Head, LeftOut};
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
-    Activity, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued, Format,
-    Identity, Memory, NewCall, NewEvent, Retry, Settled, Unknown,
+    Activity, Backlog, Budget, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued,
+    Fallback, Format, Gap, Identity, KeyedCall, Memory, NewCall, NewEvent, Queueing, Retry, Settled, Then, Ties,
+    Unknown, Waiting,
 };
+pub(crate) use schema::FILE;
 
 use crate::types::{PortalId, Timestamp};
 use commit::Commit;
 use keeper::{Keeper, Sweep};
-use lanes::{Lanes, Move};
+use lanes::Lanes;
 use lock::Lock;
+use moves::Move;
 use reader::Reader;
 use rusqlite::Connection;
 use seal::Seal;
@@ -102,6 +121,8 @@ struct Shared {
     lanes: [Mutex<Lanes>; 2],
     ready: [Notify; 2],
     generation: [AtomicU64; 2],
+    /// Who is paused, as the lanes know it.
+    paused: watch::Sender<Arc<LeftOut>>,
     failed: watch::Sender<bool>,
 }
 
@@ -117,7 +138,12 @@ impl Shared {
         *unpoisoned(&self.tally) = tally;
         for (queue, moves) in moves.iter().enumerate() {
             if !moves.is_empty() {
-                unpoisoned(&self.lanes[queue]).apply(moves, now.0);
+                let mut lanes = unpoisoned(&self.lanes[queue]);
+                lanes.apply(moves, now.0);
+                if queue == 0 && moves.iter().any(|change| matches!(change, Move::Pause { .. })) {
+                    self.paused.send_replace(Arc::new(lanes.paused().clone()));
+                }
+                drop(lanes);
                 self.generation[queue].fetch_add(1, Ordering::Release);
                 self.ready[queue].notify_one();
             }
@@ -130,7 +156,8 @@ impl Store {
     pub(crate) fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         schema::folder(path)?;
         let lock = Arc::new(Lock::take(path)?);
-        let seal = Arc::new(Seal::open(path)?);
+        backup::tidy(path);
+        let seal = Arc::new(Seal::open(path, options.key.as_ref())?);
         let conn = schema::writer(path, options.ack)?;
         Self::start(path, options, conn, seal, lock).map_err(|source| OpenError::Sqlite {
             folder: path.to_owned(),
@@ -151,21 +178,17 @@ impl Store {
         };
         let now = options.clock.now();
         let tally = recover(&conn, &seal, limits, now)?;
-        let log_pages = Arc::new(AtomicU32::new(0));
-        conn.wal_hook(Some({
-            let log_pages = Arc::clone(&log_pages);
-            move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-                log_pages.store(pages.unsigned_abs(), Ordering::Relaxed);
-                Ok(())
-            }
-        }))?;
-        let [inbox, outbox] = commit::load_lanes(&conn, now)?;
+        let log_pages = count_log_pages(&mut conn)?;
+        let [mut inbox, outbox] = commit::load_lanes(&conn, now)?;
+        pauses::load_last_events(&conn, &mut inbox)?;
+        let paused = Arc::new(inbox.paused().clone());
         let shared = Arc::new(Shared {
             tally: Mutex::new(tally),
             used: AtomicU64::new(writer::used(&conn)?),
             lanes: [Mutex::new(inbox), Mutex::new(outbox)],
             ready: [Notify::new(), Notify::new()],
             generation: [AtomicU64::new(0), AtomicU64::new(0)],
+            paused: watch::Sender::new(paused),
             failed: watch::Sender::new(false),
         });
         let salt = conn.query_row("SELECT value FROM meta WHERE name = 'salt'", [], |row| row.get(0))?;
@@ -206,6 +229,17 @@ impl Store {
             lock: held,
         })))
     }
+}
+
+/// Pages in the write-ahead log, as each commit of this connection leaves it.
+fn count_log_pages(conn: &mut Connection) -> rusqlite::Result<Arc<AtomicU32>> {
+    let log_pages = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&log_pages);
+    conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
+        counted.store(pages.unsigned_abs(), Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(log_pages)
 }
 
 /// Settles what was under way when the last process ended.

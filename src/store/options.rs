@@ -1,6 +1,6 @@
 //! What the store is told and what it answers when it cannot: options, the ack modes, errors for people.
 
-use crate::types::Clock;
+use crate::types::{Clock, Secret};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -55,6 +55,8 @@ pub(crate) struct Options {
     /// For how long a key is remembered.
     pub(crate) dedup_window: Duration,
     pub(crate) clock: Clock,
+    /// What tokens are sealed with, as 64 hexadecimal digits; `None`: a key of the folder's own.
+    pub(crate) key: Option<Secret>,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
             max_bytes: 2 << 30,
             dedup_window: Duration::from_secs(72 * 3600),
             clock,
+            key: None,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What others ask the store: claims, dead letters, counts, wake-ups. Reads happen off the async threads.
 
-use super::lanes::{Head, Want};
+use super::lanes::Want;
+use super::moves::{Head, LeftOut};
 use super::reader::Reader;
-use super::records::{Claim, ClaimedCall, ClaimedEvent, Counts, DeadLetter, DeadQueue, Gap};
+use super::records::{Backlog, Budget, Claim, ClaimedCall, ClaimedEvent, Counts, DeadLetter, DeadQueue, Gap, Waiting};
 use super::{Store, StoreError, schema, unpoisoned};
 use crate::types::{Lane, PortalId, Secret, Timestamp};
 use std::collections::HashSet;
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::{Notify, watch};
 
 impl Store {
-    /// Events to be handled now: at most one a lane, none of a `busy` lane, portals taking turns. They stay in the
+    /// Events to be handled now: at most one a lane, none of a `busy` lane, nothing of who is paused, portals taking turns. They stay in the
     /// store; keep their lanes in `busy` until the call that ends the attempt has returned.
     pub(crate) async fn claim_events(
         &self,
@@ -19,8 +20,18 @@ impl Store {
         limit: usize,
         now: Timestamp,
     ) -> Result<Claim<ClaimedEvent>, StoreError> {
-        let want = want(None, busy, limit, now);
-        let (heads, next_due) = self.next(0, &want);
+        let want = Want {
+            busy,
+            except: &LeftOut::new(),
+            limit,
+            now: now.0,
+        };
+        let (heads, next_due) = {
+            let mut lanes = unpoisoned(&self.0.shared.lanes[0]);
+            let heads = lanes.claim(&want);
+            let more = (heads.len() < limit).then(|| lanes.next_due(None, &want)).flatten();
+            (heads, more.map(Timestamp))
+        };
         if heads.is_empty() {
             return Ok(Claim {
                 items: Vec::new(),
@@ -31,41 +42,72 @@ impl Store {
         Ok(Claim { items, next_due })
     }
 
-    /// Calls of these portals to be made now; otherwise as [`claim_events`](Self::claim_events).
-    pub(crate) async fn claim_calls(
+    /// Which calls of a portal could be made now, from memory: at most one a lane and none of a busy lane. `except`
+    /// names portals and bots to leave out. [`read_calls`](Self::read_calls) brings them; they stay in the store. Keep
+    /// the lanes of those you make in `busy` until the call that ends the attempt has returned.
+    pub(crate) fn waiting_calls(
         &self,
-        portals: &[PortalId],
+        portal: PortalId,
         busy: &HashSet<Lane>,
+        except: &LeftOut,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Claim<ClaimedCall>, StoreError> {
-        let want = want(Some(portals), busy, limit, now);
-        let (heads, next_due) = self.next(1, &want);
-        if heads.is_empty() {
-            return Ok(Claim {
-                items: Vec::new(),
-                next_due,
-            });
+    ) -> Waiting {
+        let want = Want {
+            busy,
+            except,
+            limit,
+            now: now.0,
+        };
+        let lanes = unpoisoned(&self.0.shared.lanes[1]);
+        Waiting {
+            heads: lanes.heads(portal.0, &want),
+            next_due: lanes.next_due(Some(portal.0), &want).map(Timestamp),
         }
-        let items = self.read(move |reader| reader.calls(&heads)).await?;
-        Ok(Claim { items, next_due })
     }
 
-    /// From memory: who is next, and if that is not all that was asked for, when there will be more.
-    fn next(&self, queue: usize, want: &Want) -> (Vec<Head>, Option<Timestamp>) {
-        let mut lanes = unpoisoned(&self.0.shared.lanes[queue]);
-        let heads = lanes.claim(want);
-        let more = if heads.len() < want.limit {
-            lanes.next_due(want)
-        } else {
-            None
-        };
-        (heads, more.map(Timestamp))
+    /// The calls of these heads. One that is gone by now was not to be made.
+    pub(crate) async fn read_calls(&self, heads: Vec<Head>) -> Result<Vec<ClaimedCall>, StoreError> {
+        self.read(move |reader| reader.calls(&heads)).await
+    }
+
+    /// No call of these lanes is [waiting](Self::waiting_calls) before that moment, unless the lane changes.
+    pub(crate) fn shelve_calls(&self, lanes: &[Lane], until: Timestamp) {
+        let mut index = unpoisoned(&self.0.shared.lanes[1]);
+        for lane in lanes {
+            index.shelve(*lane, until.0);
+        }
+    }
+
+    /// Whether any call of the lane is in the outbox.
+    pub(crate) fn has_calls(&self, lane: Lane) -> bool {
+        unpoisoned(&self.0.shared.lanes[1]).has(lane)
+    }
+
+    /// What is known of the request counters of these REST hosts.
+    pub(crate) async fn budgets(&self) -> Result<Vec<Budget>, StoreError> {
+        self.read(|reader| reader.budgets()).await
     }
 
     /// The token that came last for a bot and is still kept, with an event or a call.
     pub(crate) async fn newest_token(&self, portal: PortalId, bot: i64) -> Result<Option<Secret>, StoreError> {
         self.read(move |reader| reader.newest_token(portal, bot)).await
+    }
+
+    /// What waits for each bot. Over a connection of its own: with a long backlog it takes a while, and claims go on.
+    pub(crate) async fn backlog(&self) -> Result<Vec<Backlog>, StoreError> {
+        let folder = self.0.folder.clone();
+        let read = move || super::backlog::read(&schema::reader(&folder)?);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(found) => found.map_err(|e| StoreError::Read(e.to_string())),
+            Err(e) => Err(StoreError::Read(e.to_string())),
+        }
+    }
+
+    /// Whether the bot was seen in this group, by an event or by a message it sent there, and not denied access since.
+    pub(crate) async fn is_present(&self, portal: PortalId, bot: i64, dialog: &str) -> Result<bool, StoreError> {
+        let dialog = dialog.to_owned();
+        self.read(move |reader| reader.is_present(portal, bot, &dialog)).await
     }
 
     /// The newest dead letters first.
@@ -144,6 +186,20 @@ impl Store {
         unpoisoned(&self.0.portals).get(&portal)?.member.clone()
     }
 
+    /// The portal of this name.
+    pub(crate) fn portal_named(&self, name: &str) -> Option<PortalId> {
+        let portals = unpoisoned(&self.0.portals);
+        portals.iter().find(|(_, known)| known.name == name).map(|(id, _)| *id)
+    }
+
+    /// Every portal there ever was in this folder, by number.
+    pub(crate) fn portal_names(&self) -> Vec<(PortalId, String)> {
+        let portals = unpoisoned(&self.0.portals);
+        let mut all: Vec<_> = portals.iter().map(|(id, known)| (*id, known.name.clone())).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+
     /// The name a portal was registered under.
     pub(crate) fn portal_name(&self, portal: PortalId) -> Option<String> {
         unpoisoned(&self.0.portals).get(&portal).map(|known| known.name.clone())
@@ -154,7 +210,7 @@ impl Store {
         self.0.lock.upgrade().map_or(Ok(()), |lock| lock.note(Some(admin)))
     }
 
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut Reader) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -164,14 +220,5 @@ impl Store {
             Ok(found) => found.map_err(|e| StoreError::Read(e.to_string())),
             Err(e) => Err(StoreError::Read(e.to_string())),
         }
-    }
-}
-
-fn want(portals: Option<&[PortalId]>, busy: &HashSet<Lane>, limit: usize, now: Timestamp) -> Want {
-    Want {
-        portals: portals.map(|portals| portals.iter().map(|portal| portal.0).collect()),
-        busy: busy.clone(),
-        limit,
-        now: now.0,
     }
 }

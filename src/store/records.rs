@@ -1,6 +1,8 @@
 //! What goes into the store and comes out of it: plain data, no SQL.
 
-use crate::types::{CallId, EventId, Lane, PortalId, Secret, TemplateId, Timestamp};
+use super::moves::Head;
+use crate::types::{CallId, EventId, Lane, PortalId, Priority, Secret, TemplateId, Timestamp};
+use std::collections::VecDeque;
 
 /// How a kept body is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub(crate) enum Format {
     Form,
     /// JSON.
     Json,
+    /// JSON of our own: how a tagged call ended. The door never makes it, so nobody can send one in.
+    Settled,
 }
 
 /// An authentic event on its way in.
@@ -79,6 +83,26 @@ pub(crate) struct Claim<T> {
     pub(crate) next_due: Option<Timestamp>,
 }
 
+/// Which calls of a portal could be made now.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Interactive, typing, bulk; within each, the lane that has been ready longest comes first.
+    pub(crate) heads: [VecDeque<Head>; 3],
+    /// When the next lane becomes ready that is neither busy nor ready now.
+    pub(crate) next_due: Option<Timestamp>,
+}
+
+/// What is known of the request counter of a REST host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Budget {
+    pub(crate) host: String,
+    /// Requests counted and not yet drained, at that time.
+    pub(crate) level: f64,
+    pub(crate) at: Timestamp,
+    /// Written after the last request of a process. If not, nobody knows how many followed.
+    pub(crate) clean: bool,
+}
+
 /// How an event ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settled {
@@ -97,6 +121,17 @@ pub(crate) enum Memory {
     Forget,
 }
 
+/// What waits for a bot of a portal. Ages count from the arrival of the event that is behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) portal: PortalId,
+    pub(crate) bot: i64,
+    pub(crate) events: u64,
+    pub(crate) oldest_event: Option<Timestamp>,
+    pub(crate) calls: u64,
+    pub(crate) oldest_call: Option<Timestamp>,
+}
+
 /// The end of an event, one commit: the event is gone, its calls are queued, its memory is changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Completion {
@@ -104,6 +139,8 @@ pub(crate) struct Completion {
     pub(crate) settled: Settled,
     pub(crate) calls: Vec<NewCall>,
     pub(crate) memory: Memory,
+    /// The event shows that the bot is in its (group) dialog: remembered until the portal denies it access there.
+    pub(crate) present: bool,
 }
 
 /// Another try later, of an event or a call: attempts grow by one.
@@ -118,12 +155,14 @@ pub(crate) struct Retry {
 }
 
 /// As whom a call is made. The store keeps which, never a configured secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     /// The portal's configured incoming webhook and the bot's configured token.
     Webhook,
     /// The bot token that came with the event.
     EventToken,
+    /// The tokens of the OAuth application, as stored at its installation and renewed since.
+    App,
 }
 
 /// What to do when it cannot be known whether a call was carried out.
@@ -150,11 +189,57 @@ pub(crate) struct NewCall {
     /// Only with [`Identity::EventToken`].
     pub(crate) token: Option<Secret>,
     pub(crate) unknown: Unknown,
+    pub(crate) priority: Priority,
     /// The event it answers, and when that arrived.
     pub(crate) event: Option<EventId>,
     pub(crate) received: Timestamp,
     /// Unsent by then: dead letter `expired`.
     pub(crate) expires: Timestamp,
+    pub(crate) ties: Ties,
+}
+
+/// What binds a call to the rest: who hears of its end, which text it is a part of, what is sent in its place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ties {
+    /// Its end comes back as an event.
+    pub(crate) then: Option<Then>,
+    /// It goes on with the text of the call queued just before it, and is not sent if that one is unknown or dead.
+    pub(crate) follows: bool,
+    /// What it becomes, once, when the portal denies it access.
+    pub(crate) fallback: Option<Fallback>,
+}
+
+/// Who wants to hear how a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Then {
+    /// The author's own word for it.
+    pub(crate) tag: String,
+    /// The dialog in which the event comes: that of the event which queued the call, whatever dialog the call is for.
+    pub(crate) dialog: String,
+}
+
+/// A call to be made in the place of another; never repeated after an unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fallback {
+    pub(crate) method: String,
+    /// As [`NewCall::params`].
+    pub(crate) params: String,
+}
+
+/// A call that no event caused, with the key by which its sender will know a repeat.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyedCall {
+    /// Remembered for this portal and bot as long as an event's key; `None` = never a duplicate.
+    pub(crate) key: Option<String>,
+    pub(crate) call: NewCall,
+}
+
+/// What became of a [`KeyedCall`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Queueing {
+    Queued(CallId),
+    /// A call with this key was queued within the deduplication window.
+    Duplicate,
 }
 
 /// A call handed to deliver. It stays in the store until `complete_call`, `retry_call` or `bury_call`.
@@ -168,6 +253,9 @@ pub(crate) struct ClaimedCall {
 
 /// Reason of a call that grew too old. Giving it up is not an attempt, so its dead letter counts one less.
 pub(crate) const EXPIRED: &str = "expired";
+
+/// Reason of a part whose text broke off before it.
+pub(crate) const EARLIER_PART_FAILED: &str = "earlier_part_failed";
 
 /// Reason of a call that had a `started` record and no end when the store was opened.
 pub(crate) const CRASHED: &str = "crashed_while_sending";
@@ -234,7 +322,8 @@ pub(crate) struct DeadLetter {
 }
 
 /// Totals since the store folder was made, and what is there now.
-/// Always accepted = done + ignored + dead + pending (duplicates and quarantined are not in `accepted`).
+/// Always accepted = done + ignored + dead + pending (duplicates and quarantined are not in `accepted`; a dead letter that
+/// is put back counts as accepted again, so that no total ever shrinks).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) accepted: u64,
@@ -270,6 +359,8 @@ pub(crate) struct Activity {
     /// The store's generation when the loop last looked and found no more to start, and when it looks again.
     pub(crate) looked: Option<(u64, Timestamp)>,
     pub(crate) running: usize,
+    /// Errands that wait for the clock.
+    pub(crate) held: usize,
 }
 
 impl Activity {

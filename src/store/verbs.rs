@@ -1,12 +1,12 @@
 //! What others ask the store to do: each verb hands its operation to the writer and waits for the commit.
 
+use super::endings::Kept;
 use super::inbox::weight;
-#[cfg(test)]
-use super::records::NewCall;
-use super::records::{Completion, DeadQueue, Enqueued, NewEvent, Retry, STORE_FULL};
+use super::records::{Budget, Completion, DeadQueue, Enqueued, KeyedCall, NewEvent, Queueing, Retry, STORE_FULL};
 use super::writer::{Change, Op};
 use super::{Ack, Portal, ROOM_KIB, Store, StoreError, unpoisoned};
 use crate::types::{CallId, EventId, PortalId};
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
@@ -56,10 +56,15 @@ impl Store {
             .await
     }
 
-    /// Queues calls that no event caused, in this order.
-    #[cfg(test)]
-    pub(crate) async fn queue_calls(&self, calls: Vec<NewCall>) -> Result<(), StoreError> {
-        self.change(Change::QueueCalls(calls)).await
+    /// Queues calls that no event caused, in this order and in one commit. One answer a call, in their order. A call
+    /// whose key is known is not queued again.
+    ///
+    /// # Errors
+    /// `Full`: then none of them was queued.
+    pub(crate) async fn queue_calls(&self, calls: Vec<KeyedCall>) -> Result<Vec<Queueing>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Op::Queue { calls, reply }).await?;
+        answer.await.unwrap_or_else(|_| Err(self.silent()))
     }
 
     /// Records that an attempt is about to be made; wait for it before making a call with `Unknown::Stop`.
@@ -67,9 +72,20 @@ impl Store {
         self.change(Change::CallStarted(id)).await
     }
 
-    /// The portal has carried it out.
-    pub(crate) async fn complete_call(&self, id: CallId) -> Result<(), StoreError> {
-        self.change(Change::CompleteCall(id)).await
+    /// The portal has carried it out, and `result` is its answer: whoever asked to hear of it gets that as an event,
+    /// without credentials and one-time links.
+    pub(crate) async fn complete_call(&self, id: CallId, result: &Value) -> Result<(), StoreError> {
+        self.change(Change::CompleteCall(id, Kept::of(result))).await
+    }
+
+    /// The portal denied access to it: a call that has a fallback becomes that, once, and is ready at once. False: it has
+    /// none, and nothing was changed.
+    pub(crate) async fn fall_back_call(&self, id: CallId) -> Result<bool, StoreError> {
+        match self.change(Change::FallBackCall(id)).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Gone) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Leaves a call for a later attempt. The attempt before is known not to have been carried out, or may be repeated.
@@ -77,7 +93,8 @@ impl Store {
         self.change(Change::RetryCall(id, retry)).await
     }
 
-    /// Gives a call up. Counts as one more attempt, unless the reason is [`EXPIRED`](super::EXPIRED).
+    /// Gives a call up, and with it the parts of its text behind it (`earlier_part_failed`); whoever asked to hear of
+    /// them gets an event. Counts as one more attempt, unless the reason is [`EXPIRED`](super::EXPIRED).
     pub(crate) async fn bury_call(
         &self,
         id: CallId,
@@ -87,6 +104,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.change(Change::BuryCall(id, queue, reason.to_owned(), detail.to_owned()))
             .await
+    }
+
+    /// Keeps what is known of the request counters of REST hosts, replacing what was known of each.
+    pub(crate) async fn keep_budgets(&self, budgets: Vec<Budget>) -> Result<(), StoreError> {
+        self.change(Change::Budgets(budgets)).await
     }
 
     /// Counts an event that was refused and will not come again.
@@ -134,12 +156,30 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(self.silent()))
     }
 
-    async fn send(&self, op: Op) -> Result<(), StoreError> {
+    /// Hands all in before it waits for the first, so that they share a commit.
+    pub(super) async fn change_all(&self, changes: Vec<Change>) -> Vec<Result<(), StoreError>> {
+        let mut waiting = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (reply, answer) = oneshot::channel();
+            let sent = self.send(Op::Change { change, reply }).await;
+            waiting.push(sent.map(|()| answer));
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for sent in waiting {
+            answers.push(match sent {
+                Ok(answer) => answer.await.unwrap_or_else(|_| Err(self.silent())),
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
+    pub(super) async fn send(&self, op: Op) -> Result<(), StoreError> {
         self.0.ops.send(op).await.map_err(|_| self.silent())
     }
 
     /// Why the writer did not answer.
-    fn silent(&self) -> StoreError {
+    pub(super) fn silent(&self) -> StoreError {
         if *self.0.shared.failed.borrow() {
             StoreError::Failed
         } else {

@@ -2,13 +2,14 @@
 //! group; nobody is answered before the commit that carries their operation. After a failed write it writes no more.
 
 use super::commit::{Burial, Commit, Verdict};
+use super::endings::Kept;
+use super::fetched::FetchedPage;
 use super::inbox::weight;
+use super::installs::Deed;
 use super::keeper::{Keeper, Sweep};
-use super::lanes::Move;
 use super::lock::Lock;
-#[cfg(test)]
-use super::records::NewCall;
-use super::records::{Completion, DeadQueue, EXPIRED, Enqueued, NewEvent, Retry};
+use super::moves::Move;
+use super::records::{Budget, Completion, DeadQueue, EXPIRED, Enqueued, KeyedCall, NewCall, NewEvent, Queueing, Retry};
 use super::schema::PAGE;
 use super::seal::Seal;
 use super::tally::Tally;
@@ -48,6 +49,17 @@ pub(super) enum Op {
         change: Change,
         reply: oneshot::Sender<Result<(), StoreError>>,
     },
+    /// Calls that no event caused.
+    Queue {
+        calls: Vec<KeyedCall>,
+        reply: oneshot::Sender<Result<Vec<Queueing>, StoreError>>,
+    },
+    /// A page of events and how far it goes, or nothing of it.
+    Fetched {
+        page: FetchedPage,
+        reply: oneshot::Sender<Result<Vec<Enqueued>, StoreError>>,
+        room: OwnedSemaphorePermit,
+    },
     /// Portals by name, new ones numbered.
     Portals(Vec<String>, std::sync::mpsc::Sender<Vec<PortalId>>),
     /// Every second: housekeeping, a slice at a time.
@@ -69,14 +81,18 @@ pub(super) enum Change {
     CompleteEvent(Box<Completion>),
     RetryEvent(EventId, Retry),
     BuryEvent(EventId, String, String),
-    #[cfg(test)]
-    QueueCalls(Vec<NewCall>),
     CallStarted(CallId),
-    CompleteCall(CallId),
+    CompleteCall(CallId, Kept),
+    FallBackCall(CallId),
     RetryCall(CallId, Retry),
     BuryCall(CallId, DeadQueue, String, String),
+    RetryLetter(i64, Timestamp),
+    DropLetter(i64),
+    Pause(PortalId, Option<i64>, bool),
+    Budgets(Vec<Budget>),
     PinMember(PortalId, String),
     Gap(PortalId, String),
+    Install(Box<Deed>),
     /// A statement of a test's own, to provoke failures.
     #[cfg(test)]
     Sql(&'static str),
@@ -89,6 +105,14 @@ enum Answer {
         Result<Enqueued, StoreError>,
     ),
     Changed(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
+    Queued(
+        oneshot::Sender<Result<Vec<Queueing>, StoreError>>,
+        Result<Vec<Queueing>, StoreError>,
+    ),
+    Fetched(
+        oneshot::Sender<Result<Vec<Enqueued>, StoreError>>,
+        Result<Vec<Enqueued>, StoreError>,
+    ),
     Portals(std::sync::mpsc::Sender<Vec<PortalId>>, Vec<PortalId>),
 }
 
@@ -189,6 +213,8 @@ impl Writer {
                     match answer {
                         Answer::Enqueued(reply, answer) => drop(reply.send(answer)),
                         Answer::Changed(reply, answer) => drop(reply.send(answer)),
+                        Answer::Queued(reply, answer) => drop(reply.send(answer)),
+                        Answer::Fetched(reply, answer) => drop(reply.send(answer)),
                         Answer::Portals(reply, ids) => drop(reply.send(ids)),
                     }
                 }
@@ -241,36 +267,61 @@ impl Writer {
                     answers.push(Answer::Changed(reply, settled(&answer)));
                     answer?.ok();
                 }
+                Op::Queue { calls, reply } => {
+                    bytes += calls.iter().map(|keyed| call_weight(&keyed.call)).sum::<u64>();
+                    let answer = commit.queue_keyed(&calls);
+                    answers.push(Answer::Queued(reply, settled(&answer)));
+                    answer?.ok();
+                }
+                Op::Fetched { page, reply, room } => {
+                    bytes += page.weight();
+                    commit.fetched(&page, reply, answers)?;
+                    drop(room);
+                }
                 Op::Portals(names, reply) => {
                     let ids = commit.portals(&names);
                     answers.push(Answer::Portals(reply, ids.as_ref().cloned().unwrap_or_default()));
                     ids?;
                 }
-                Op::Tick => self.sweep.slice(commit.conn, commit.now)?,
-                Op::Stop(reply) => stopping.push(reply),
+                Op::Tick => {
+                    self.sweep.slice(commit.conn, commit.now)?;
+                    commit.note_last_events(&self.shared)?;
+                }
+                Op::Stop(reply) => {
+                    commit.note_last_events(&self.shared)?;
+                    stopping.push(reply);
+                }
             }
         }
         let (now, moves) = (commit.now, commit.moves);
         self.tally.save(&self.conn)?;
         let used = used(&self.conn)?;
-        let watch = Stopwatch::start();
-        run(&self.conn, "COMMIT")?;
-        telemetry::store_sync(watch.elapsed());
+        commit_now(&self.conn)?;
         self.shared.used.store(used, Ordering::Relaxed);
         Ok((now, moves))
     }
 }
 
 impl Commit<'_> {
+    fn fetched(
+        &mut self,
+        page: &FetchedPage,
+        reply: oneshot::Sender<Result<Vec<Enqueued>, StoreError>>,
+        answers: &mut Vec<Answer>,
+    ) -> rusqlite::Result<()> {
+        let answer = self.keep_page(page);
+        answers.push(Answer::Fetched(reply, settled(&answer)));
+        answer.map(drop)
+    }
+
     fn change(&mut self, change: &Change) -> Verdict<()> {
         match change {
             Change::CompleteEvent(end) => self.complete_event(end),
             Change::RetryEvent(id, retry) => self.retry_event(*id, retry),
             Change::BuryEvent(id, reason, detail) => self.bury_event(*id, reason, detail),
-            #[cfg(test)]
-            Change::QueueCalls(calls) => calls.iter().try_for_each(|call| self.queue_call(call)).map(Ok),
             Change::CallStarted(id) => self.call_started(*id),
-            Change::CompleteCall(id) => self.complete_call(*id),
+            Change::CompleteCall(id, result) => self.complete_call(*id, result),
+            Change::FallBackCall(id) => self.fall_back_call(*id),
             Change::RetryCall(id, retry) => self.retry_call(*id, retry),
             Change::BuryCall(id, queue, reason, detail) => {
                 let burial = Burial {
@@ -281,8 +332,13 @@ impl Commit<'_> {
                 };
                 self.bury_call(*id, &burial)
             }
+            Change::RetryLetter(id, expires) => self.retry_letter(*id, *expires),
+            Change::DropLetter(id) => self.drop_letter(*id),
+            Change::Pause(portal, bot, on) => self.pause(*portal, *bot, *on).map(Ok),
+            Change::Budgets(budgets) => self.budgets(budgets).map(Ok),
             Change::PinMember(portal, member) => self.pin_member(*portal, member).map(Ok),
             Change::Gap(portal, reason) => self.gap(*portal, reason).map(Ok),
+            Change::Install(deed) => self.install(deed),
             #[cfg(test)]
             Change::Sql(sql) => run_all(self.conn, sql).map(Ok),
         }
@@ -294,12 +350,17 @@ impl Change {
     fn weight(&self) -> u64 {
         let calls = match self {
             Self::CompleteEvent(end) => &end.calls,
-            #[cfg(test)]
-            Self::QueueCalls(calls) => calls,
+            Self::CompleteCall(_, Kept::Whole(result)) => return result.get().len() as u64 + 256,
             _ => return 256,
         };
-        calls.iter().map(|call| call.params.len() as u64 + 512).sum::<u64>() + 256
+        calls.iter().map(call_weight).sum::<u64>() + 256
     }
+}
+
+/// Roughly the bytes that queueing it writes.
+fn call_weight(call: &NewCall) -> u64 {
+    let fallback = call.ties.fallback.as_ref().map_or(0, |fallback| fallback.params.len());
+    (call.params.len() + fallback + 512) as u64
 }
 
 /// The answer to an operation; of a failed one it is never sent.
@@ -312,6 +373,14 @@ fn stop_reply(op: Op) -> Option<oneshot::Sender<()>> {
         Op::Stop(reply) => Some(reply),
         _ => None,
     }
+}
+
+/// Returns when the disk has it, if the ack mode says so.
+fn commit_now(conn: &Connection) -> rusqlite::Result<()> {
+    let watch = Stopwatch::start();
+    run(conn, "COMMIT")?;
+    telemetry::store_sync(watch.elapsed());
+    Ok(())
 }
 
 fn run(conn: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use crate::app::App;
 use crate::dispatch::Bot;
-use crate::portal::{BotSeed, Portal, PortalConfig};
+use crate::portal::{BotSeed, Knobs, Portal, PortalConfig};
 use crate::settings::{self, Environment, Settings};
 use crate::types::{Clock, Timestamp};
 use std::fmt::Write as _;
@@ -21,6 +21,8 @@ pub struct StageBuilder {
     clock: Clock,
     extra: String,
     site: Site,
+    /// The portals of a stage that is already there.
+    shared: Vec<Portal>,
 }
 
 /// What all portals of a stage have in common.
@@ -29,8 +31,13 @@ struct Site {
     portals: usize,
     /// Bots belong to an OAuth application, and the server knows no incoming webhook.
     by_event_token: bool,
+    /// Bots fetch their events.
+    fetching: bool,
     /// The configuration names the portal's `member_id`.
     member_known: bool,
+    knobs: Knobs,
+    /// Bots belong to an application that must be installed: its `install`, and whether the portals are listed.
+    application: Option<(String, bool)>,
 }
 
 impl Default for StageBuilder {
@@ -39,12 +46,29 @@ impl Default for StageBuilder {
             app: App::new(),
             clock: Clock::manual(START),
             extra: String::new(),
+            shared: Vec::new(),
             site: Site {
                 portals: 1,
                 by_event_token: false,
+                fetching: false,
                 member_known: true,
+                knobs: Knobs::default(),
+                application: None,
             },
         }
+    }
+}
+
+impl From<Bot> for StageBuilder {
+    fn from(bot: Bot) -> Self {
+        Self::default().bot(bot)
+    }
+}
+
+/// All bots of a program.
+impl From<App> for StageBuilder {
+    fn from(app: App) -> Self {
+        Self { app, ..Self::default() }
     }
 }
 
@@ -71,10 +95,43 @@ impl StageBuilder {
         self
     }
 
+    /// Bots in fetch mode: their events wait at the portal until they are polled, every 5 to 30 seconds.
+    #[must_use]
+    pub fn fetching(mut self) -> Self {
+        self.site.fetching = true;
+        self
+    }
+
+    /// Bots of an OAuth application `local.stage` that each portal must install (`Portal::install`). `install` is `ask`,
+    /// `listed` or `open`; `listed`: whether the portals stand in the configuration.
+    #[must_use]
+    pub fn by_application(mut self, install: &str, listed: bool) -> Self {
+        self.site.by_event_token = true;
+        self.site.application = Some((install.to_owned(), listed));
+        self
+    }
+
+    /// A second server at the portals of another stage, with the same bots, on its clock: a replica beside it. Events go
+    /// on to the first one; hand the second its own with [`Stage::post_form`].
+    #[must_use]
+    pub fn beside(mut self, first: &Stage) -> Self {
+        self.clock = first.clock.clone();
+        self.site.portals = first.portals.len();
+        self.shared = first.portals.clone();
+        self
+    }
+
     /// Leaves `member_id` out of the configuration: the first one that proves itself is pinned.
     #[must_use]
     pub fn without_member_id(mut self) -> Self {
         self.site.member_known = false;
+        self
+    }
+
+    /// Portals with other switches than the strict ones.
+    #[must_use]
+    pub fn knobs(mut self, knobs: Knobs) -> Self {
+        self.site.knobs = knobs;
         self
     }
 
@@ -103,12 +160,14 @@ impl StageBuilder {
             clock,
             extra,
             site,
+            shared,
         } = self;
         assert_eq!(app.mistakes(), Vec::<String>::new(), "the bots contradict themselves");
         let folder = tempfile::Builder::new().prefix("imbot-stage-").tempdir();
         let folder = folder.unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        let mut portals = Vec::new();
-        for number in 0..site.portals {
+        let visiting = !shared.is_empty();
+        let mut portals = shared;
+        for number in portals.len()..site.portals {
             portals.push(site.portal(&app, &clock, number).await);
         }
         let settings = site.settings(&app, &portals, folder.path(), &extra);
@@ -121,6 +180,8 @@ impl StageBuilder {
             settings,
             running: None,
             http,
+            visiting,
+            kills: 0,
             folder,
         };
         stage.go();
@@ -153,6 +214,7 @@ impl Site {
             } else {
                 BotSeed::webhook(id, bot.name(), &token)
             };
+            let seed = if self.fetching { seed.fetching() } else { seed };
             let commands = bot.commands();
             commands.iter().fold(seed, |seed, (command, _)| seed.command(command))
         };
@@ -160,6 +222,9 @@ impl Site {
             host: domain(number),
             member_id: member(number),
             on_demand: true,
+            knobs: self.knobs.clone(),
+            tells_address: self.application.is_some(),
+            authorisation: self.application.as_ref().map(|_| ([127, 0, 0, 1], 0).into()),
             bots: (FIRST_BOT..).zip(&app.bots).map(seed).collect(),
             ..PortalConfig::new(clock.clone())
         };
@@ -171,6 +236,12 @@ impl Site {
         let store = folder.join("store").display().to_string();
         let mut text =
             format!("server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {store:?}\n{extra}");
+        if let Some((install, listed)) = &self.application {
+            text.push_str(&self.application(app, portals, install));
+            if !listed {
+                return parsed(app, &text);
+            }
+        }
         // Writing to a String cannot fail.
         for (number, portal) in portals.iter().enumerate() {
             let (host, endpoint) = (domain(number), portal.endpoint());
@@ -180,6 +251,10 @@ impl Site {
             );
             if self.member_known {
                 let _ = writeln!(text, "member_id = \"{}\"", member(number));
+            }
+            if self.application.is_some() {
+                let _ = writeln!(text, "app = \"desk\"");
+                continue;
             }
             let _ = if self.by_event_token {
                 writeln!(text, "application_token = \"{}\"", application_token(number))
@@ -191,10 +266,38 @@ impl Site {
                 if !self.by_event_token {
                     let _ = writeln!(text, "bot_token = \"{}\"", bot_token(number, bot));
                 }
+                if self.fetching {
+                    text.push_str("event_mode = \"fetch\"\n");
+                }
             }
         }
-        let names: Vec<&str> = app.bots.iter().map(Bot::name).collect();
-        let loaded = settings::parse(&text, "stage.toml".as_ref(), &names, &Environment::default());
-        loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).settings
+        parsed(app, &text)
     }
+
+    /// The `[[app]]` and the key that it needs.
+    fn application(&self, app: &App, portals: &[Portal], install: &str) -> String {
+        let secret = portals[0].client_secret("local.stage");
+        let secret = secret.unwrap_or_else(|| panic!("a stage needs a bot"));
+        let servers: Vec<String> = portals
+            .iter()
+            .filter_map(|portal| Some(format!("\"http://{}\"", portal.authorisation_address()?)))
+            .collect();
+        let mut text = format!(
+            "store.key = \"{}\"\n[[app]]\nname = \"desk\"\nclient_id = \"local.stage\"\nclient_secret = \"{}\"\n\
+             install = \"{install}\"\nallow_insecure = true\nauth_servers = [{}]\n",
+            "5a".repeat(32),
+            secret.expose(),
+            servers.join(", ")
+        );
+        for bot in &app.bots {
+            let _ = write!(text, "[[app.bot]]\ncode = \"{0}\"\nhandler = \"{0}\"\n", bot.name());
+        }
+        text
+    }
+}
+
+fn parsed(app: &App, text: &str) -> Settings {
+    let names: Vec<&str> = app.bots.iter().map(Bot::name).collect();
+    let loaded = settings::parse(text, "stage.toml".as_ref(), &names, &Environment::default());
+    loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).settings
 }

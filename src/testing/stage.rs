@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Real time that a test waits for what needs none.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server, its portals, and time in the test's hand.
 pub struct Stage {
@@ -19,6 +19,9 @@ pub struct Stage {
     pub(super) settings: Settings,
     pub(super) running: Option<Running>,
     pub(super) http: reqwest::Client,
+    /// The portals are another stage's: their events stay there.
+    pub(super) visiting: bool,
+    pub(super) kills: u32,
     // Dropped last: the store lives in it.
     pub(super) folder: TempDir,
 }
@@ -75,12 +78,13 @@ impl Stage {
         let plan = Plan {
             settings: &self.settings,
             bots: &self.app.bots,
+            outbox: self.app.outbox(),
             clock: self.clock.clone(),
             observer: None,
             dispatching: true,
         };
         let running = Running::start(plan).unwrap_or_else(|error| panic!("the server cannot start: {error}"));
-        for portal in &self.portals {
+        for portal in self.portals.iter().filter(|_| !self.visiting) {
             for (id, _) in (FIRST_BOT..).zip(&self.app.bots) {
                 let url = format!("http://{}/webhook", running.public);
                 portal
@@ -93,6 +97,12 @@ impl Stage {
 
     pub(super) fn running(&mut self) -> &mut Running {
         self.running.as_mut().unwrap_or_else(|| panic!("the server is stopped"))
+    }
+
+    /// The program's own calls.
+    #[must_use]
+    pub fn outbox(&self) -> crate::dispatch::Outbox {
+        self.app.outbox()
     }
 
     /// The first portal.
@@ -110,7 +120,7 @@ impl Stage {
     /// The store's folder.
     #[must_use]
     pub fn store_folder(&self) -> std::path::PathBuf {
-        self.folder.path().join("store")
+        self.settings.store.path.clone()
     }
 
     /// `http://…` of the admin address, and its token.
@@ -174,7 +184,7 @@ impl Stage {
         let settled = tokio::time::timeout(PATIENCE, self.running().settled(hanging, &clock)).await;
         assert!(
             settled.is_ok(),
-            "half a minute, and something still runs: does a handler wait for the test?"
+            "half a minute, and something still runs: a handler that waits for the test, or a call that the portal never answers"
         );
     }
 
@@ -207,6 +217,27 @@ impl Stage {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
+    }
+
+    /// Ends the server as `kill -9` does, and starts it again on what it had committed: nothing is finished, nothing is
+    /// closed, what runs is gone. Calls that the dying server still makes do not arrive.
+    ///
+    /// # Panics
+    /// If the store cannot be copied.
+    pub async fn kill(&mut self) {
+        let Some(running) = self.running.take() else {
+            panic!("the server is stopped: `restart` starts it");
+        };
+        self.portals.iter().for_each(|portal| portal.cut_off(true));
+        self.kills += 1;
+        let left = self.folder.path().join(format!("store-{}", self.kills));
+        let copied = running.store.copy_as_killed(&left).await;
+        copied.unwrap_or_else(|error| panic!("the store cannot be copied: {error}"));
+        running.cut()();
+        running.stop().await;
+        self.portals.iter().for_each(|portal| portal.cut_off(false));
+        self.settings.store.path = left;
+        self.go();
     }
 
     /// The store's count of events and calls.

@@ -2,6 +2,7 @@
 
 use super::fields::Fields;
 use super::refused::{Reason, Refused};
+use super::split::split;
 use super::{Attachment, Keyboard, Markup};
 use serde_json::Value;
 
@@ -79,6 +80,26 @@ impl Draft {
         Ok(())
     }
 
+    /// The messages that this draft takes: texts over [`MAX_CHARS`](Self::MAX_CHARS) are cut between graphemes and
+    /// tags, tags that are open there are closed and opened again, attachment and keyboard go with the last one.
+    ///
+    /// # Errors
+    /// A sign or a tag is longer than a message.
+    pub(crate) fn split(self) -> Result<Vec<Self>, Refused> {
+        if self.text.as_str().chars().take(Self::MAX_CHARS + 1).count() <= Self::MAX_CHARS {
+            return Ok(vec![self]);
+        }
+        let texts = split(self.text.as_str(), Self::MAX_CHARS)?;
+        // The portal refuses a blank message, and nobody would miss it.
+        let texts = texts.into_iter().map(Markup::raw).filter(|text| !text.is_blank());
+        let mut parts: Vec<Self> = texts.map(Self::new).collect();
+        match parts.last_mut() {
+            Some(last) => (last.attachment, last.keyboard) = (self.attachment, self.keyboard),
+            None => parts.push(self),
+        }
+        Ok(parts)
+    }
+
     /// The `fields` object of `imbot.v2.Chat.Message.send` and `imbot.v2.Command.answer`.
     #[must_use]
     pub fn fields(&self) -> Value {
@@ -133,6 +154,28 @@ mod tests {
         assert_eq!(empty.check().unwrap_err().field(), "attach.BLOCKS");
         let dumb = Draft::new("x").keyboard(Keyboard::new().button(Button::link("", "/")));
         assert_eq!(dumb.check().unwrap_err().field(), "keyboard.0.TEXT");
+    }
+
+    #[test]
+    fn a_long_draft_becomes_messages_and_the_last_one_has_the_buttons() {
+        let keyboard = Keyboard::new().button(Button::link("Site", "https://example.com"));
+        let attachment = Attachment::new().block(Block::message("more"));
+        let text = format!("{}{}\n", "ä".repeat(Draft::MAX_CHARS), "b".repeat(Draft::MAX_CHARS));
+        let parts = Draft::new(text)
+            .keyboard(keyboard.clone())
+            .attachment(attachment)
+            .split()
+            .unwrap();
+        let lengths: Vec<_> = parts.iter().map(|part| part.text().as_str().chars().count()).collect();
+        assert_eq!(lengths, [20_000, 20_000], "a line break alone is no message");
+        assert!(parts[0].keyboard.is_none() && parts[0].attachment.is_none());
+        assert!(parts[1].keyboard.as_ref() == Some(&keyboard) && parts[1].attachment.is_some());
+        assert_eq!(Draft::new("short").split().unwrap().len(), 1);
+        assert_eq!(
+            Draft::new(" ".repeat(30_000)).split().unwrap().len(),
+            1,
+            "left for who checks it"
+        );
     }
 
     #[test]

@@ -65,15 +65,17 @@ fn first_eight(digest: &[u8]) -> [u8; 8] {
 pub struct TemplateId(String);
 
 impl TemplateId {
-    /// The id of step `step` (0, 1, …) of the event identified by `origin`; `salt` is the store's own random secret.
+    /// The id of part `part` (0, 1, …) of step `step` of the event or caller's key identified by `origin`; `salt` is the
+    /// store's own random secret.
     #[must_use]
-    pub fn derive(salt: &[u8], origin: &[u8], step: u32) -> Self {
+    pub fn derive(salt: &[u8], origin: &[u8], step: u32, part: u32) -> Self {
         let mut hash = Sha256::new();
         hash.update((salt.len() as u64).to_be_bytes());
         hash.update(salt);
         hash.update((origin.len() as u64).to_be_bytes());
         hash.update(origin);
         hash.update(step.to_be_bytes());
+        hash.update(part.to_be_bytes());
         let mut id = [0_u8; 16];
         id.copy_from_slice(&hash.finalize()[..16]);
         id[6] = (id[6] & 0x0f) | 0x40;
@@ -94,6 +96,17 @@ impl TemplateId {
         Self(text)
     }
 
+    /// Whether a portal would take `text` for such an id: others it ignores, and then a repeat is shown twice.
+    pub(crate) fn is_one(text: &str) -> bool {
+        let sign = |(at, byte): (usize, u8)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            14 => byte == b'4',
+            19 => matches!(byte, b'8' | b'9' | b'a' | b'b'),
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        };
+        text.len() == 36 && text.bytes().enumerate().all(sign)
+    }
+
     /// The text as it goes over the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -107,22 +120,28 @@ mod tests {
 
     #[test]
     fn a_template_id_is_a_lower_case_uuid_v4_and_stable() {
-        let id = TemplateId::derive(b"salt", b"event", 1);
+        let id = TemplateId::derive(b"salt", b"event", 1, 0);
         let text = id.as_str();
         assert_eq!(text.len(), 36);
         assert_eq!(&text[14..15], "4", "version nibble");
         assert!("89ab".contains(&text[19..20]), "variant nibble");
         assert_eq!(text, text.to_lowercase());
-        assert_eq!(id, TemplateId::derive(b"salt", b"event", 1));
+        assert!(TemplateId::is_one(text));
+        assert!(!TemplateId::is_one(&text.to_uppercase()) && !TemplateId::is_one(&text[1..]));
+        assert_eq!(id, TemplateId::derive(b"salt", b"event", 1, 0));
     }
 
     #[test]
-    fn salt_event_and_step_each_change_it() {
-        let base = TemplateId::derive(b"salt", b"event", 1);
-        assert_ne!(base, TemplateId::derive(b"salu", b"event", 1));
-        assert_ne!(base, TemplateId::derive(b"salt", b"evens", 1));
-        assert_ne!(base, TemplateId::derive(b"salt", b"event", 2));
-        assert_ne!(TemplateId::derive(b"ab", b"c", 0), TemplateId::derive(b"a", b"bc", 0));
+    fn salt_event_step_and_part_each_change_it() {
+        let base = TemplateId::derive(b"salt", b"event", 1, 0);
+        assert_ne!(base, TemplateId::derive(b"salu", b"event", 1, 0));
+        assert_ne!(base, TemplateId::derive(b"salt", b"evens", 1, 0));
+        assert_ne!(base, TemplateId::derive(b"salt", b"event", 2, 0));
+        assert_ne!(base, TemplateId::derive(b"salt", b"event", 1, 1));
+        assert_ne!(
+            TemplateId::derive(b"ab", b"c", 0, 0),
+            TemplateId::derive(b"a", b"bc", 0, 0)
+        );
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Markup {
 }
 
 /// Length of a mark that acts at the start of a line: `>>`, `------`, `/command`. Zero if there is none.
-fn mark_at_line_start(rest: &str) -> usize {
+pub(super) fn mark_at_line_start(rest: &str) -> usize {
     if rest.starts_with(">>") {
         2
     } else if rest.starts_with("------") {

@@ -8,8 +8,11 @@ mod fields;
 mod ids;
 mod keyboard;
 mod markup;
+mod priority;
 mod refused;
 mod secret;
+mod split;
+mod tags;
 mod words;
 
 pub use attachment::Attachment;
@@ -22,6 +25,7 @@ pub use keyboard::{Button, Keyboard};
 pub use markup::Markup;
 #[doc(hidden)]
 pub use markup::{EscapePiece, Piece};
+pub use priority::Priority;
 pub use refused::{Reason, Refused};
 pub(crate) use secret::revealing;
 pub use secret::{Secret, is_credential, reveal};

@@ -88,8 +88,10 @@ pub fn is_credential(name: &str) -> bool {
         "webhookcode",
         "incomingwebhook",
     ];
-    // Nothing longer can be one of the names, however many separators it has; this bounds the work.
-    if name.len() > 64 {
+    // Nothing shorter or much longer can be one of the names, however many separators it has; this bounds the work. Most
+    // names are told by their last letter: of the credentials it is one of five, unless a separator ends them.
+    let last = name.as_bytes().last().copied().unwrap_or_default().to_ascii_lowercase();
+    if !(6..=64).contains(&name.len()) || !matches!(last, b'n' | b't' | b'd' | b'e' | b'k' | b'_' | b'-') {
         return false;
     }
     let mut folded = [0_u8; 16];

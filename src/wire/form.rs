@@ -3,6 +3,7 @@
 use super::percent;
 use super::tree::{Format, ROOT, Tree, Value};
 use super::{Limits, Refused};
+use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Refu
         .map_or(0, |last| last + 1);
     let mut reader = Reader {
         body: &body[..end],
+        text: std::str::from_utf8(&body[..end]).ok(),
         limits,
         tree: Tree::new(body, Format::Form, (end / 36).min(limits.max_pairs)),
         prefix: &[],
@@ -29,8 +31,21 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Refu
     Ok(reader.tree)
 }
 
+/// Bytes that a plain name cannot hold.
+const ENDS_NAME: [bool; 256] = {
+    let mut ends = [false; 256];
+    let mut at = 0;
+    while at < b"%+[]=&".len() {
+        ends[b"%+[]=&"[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
+
 struct Reader<'a, 'l> {
     body: &'a [u8],
+    /// The same, where all of it is UTF-8 (nearly always): then no name has to be checked by itself.
+    text: Option<&'a str>,
     limits: &'l Limits,
     tree: Tree<'a>,
     /// The last key up to the bracket that opens its last group, and the place it led to: PHP writes an object's
@@ -66,7 +81,7 @@ impl<'a> Reader<'a, '_> {
             self.leaf(self.parent, Cow::Borrowed(name), value.clone())?;
             return Ok(value.end);
         }
-        let key_end = until(self.body, start, |byte| matches!(byte, b'=' | b'&'));
+        let key_end = memchr2(b'=', b'&', &self.body[start..]).map_or(self.body.len(), |length| start + length);
         let value = self.value(key_end);
         let mut names = std::mem::take(&mut self.names);
         let last_group = split(&self.body[start..key_end], self.limits, &mut names);
@@ -100,23 +115,29 @@ impl<'a> Reader<'a, '_> {
             return None;
         }
         let from = start + self.prefix.len();
-        let to = until(self.body, from, |byte| {
-            matches!(byte, b'%' | b'+' | b'[' | b']' | b'=' | b'&')
-        });
+        let to = from
+            + self.body[from..]
+                .iter()
+                .take_while(|byte| !ENDS_NAME[usize::from(**byte)])
+                .count();
         let key_end = match self.body.get(to)? {
             b']' => to + 1,
             b'%' if percent::escape(self.body, to) == Some(b']') => to + 3,
             _ => return None,
         };
         let ends = matches!(self.body.get(key_end), None | Some(b'=' | b'&'));
-        let name = std::str::from_utf8(&self.body[from..to]).ok()?;
+        let name = match self.text {
+            Some(text) => text.get(from..to)?,
+            None => std::str::from_utf8(&self.body[from..to]).ok()?,
+        };
         (ends && !name.is_empty() && key_end - start <= self.limits.max_key_bytes).then_some((name, key_end))
     }
 
     /// Where the value of a key that ends at `key_end` stands.
     fn value(&self, key_end: usize) -> Range<usize> {
         if self.body.get(key_end) == Some(&b'=') {
-            key_end + 1..until(self.body, key_end + 1, |byte| byte == b'&')
+            let from = key_end + 1;
+            from..memchr(b'&', &self.body[from..]).map_or(self.body.len(), |length| from + length)
         } else {
             key_end..key_end
         }
@@ -199,13 +220,6 @@ pub(super) fn once(tree: &Tree<'_>, parent: u32, name: &str) -> Option<&'static 
     }
     let key = ONCE_UNDER_AUTH.into_iter().find(|key| *key == name)?;
     (tree.find(ROOT, "auth") == Some(parent)).then_some(key)
-}
-
-fn until(body: &[u8], from: usize, stop: impl Fn(u8) -> bool) -> usize {
-    body[from..]
-        .iter()
-        .position(|byte| stop(*byte))
-        .map_or(body.len(), |offset| from + offset)
 }
 
 /// Splits a key into its base and groups, decoded. Gives where the last group's name begins (0 if there is no

@@ -4,7 +4,12 @@ use std::borrow::Cow;
 
 /// The value of two hexadecimal digits in either case.
 fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
     Some(digit(high)? << 4 | digit(low)?)
 }
 
@@ -18,7 +23,7 @@ pub(super) fn escape(raw: &[u8], at: usize) -> Option<u8> {
 
 /// `+` to space and escapes to bytes. Borrows when there is nothing to decode.
 pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(start) = raw.iter().position(|byte| matches!(byte, b'%' | b'+')) else {
+    let Some(start) = memchr::memchr2(b'%', b'+', raw) else {
         return Cow::Borrowed(raw);
     };
     let mut decoded = Vec::with_capacity(raw.len());

@@ -45,6 +45,10 @@ pub(super) struct Entry<'a> {
     count: u32,
     /// What an empty bracket pair appends to; counted along, because looking for the largest index would be quadratic.
     next_index: u64,
+    /// The [`mark`] of its own name: other marks are other names.
+    mark: u8,
+    /// One bit for the mark of each child: a name whose bit is not set is new, and nobody has to look for it.
+    marks: u64,
     /// This name, or one above it, is a credential's.
     pub(super) credential: bool,
 }
@@ -115,7 +119,14 @@ impl<'a> Tree<'a> {
         if entry.count > LINEAR {
             return self.indexes.get(&parent)?.get(name).copied();
         }
-        self.children(parent).find(|child| self.entry(*child).name == name)
+        let mark = mark(name);
+        if entry.marks & 1 << (mark % 64) == 0 {
+            return None;
+        }
+        self.children(parent).find(|child| {
+            let child = self.entry(*child);
+            child.mark == mark && child.name == name
+        })
     }
 
     fn children(&self, parent: u32) -> impl Iterator<Item = u32> {
@@ -134,10 +145,13 @@ impl<'a> Tree<'a> {
         if self.entry(parent).count >= LINEAR && !matches!(self.entry(parent).value, Value::List) {
             self.index(parent, name.clone(), at);
         }
-        let index = array_index(&name);
-        self.entries.push(Entry::new(name, value, credential));
+        let (index, mark) = (array_index(&name), mark(&name));
+        let mut entry = Entry::new(name, value, credential);
+        entry.mark = mark;
+        self.entries.push(entry);
         let parent = self.entry_mut(parent);
         parent.count += 1;
+        parent.marks |= 1 << (mark % 64);
         if let Some(index) = index {
             parent.next_index = parent.next_index.max(index.saturating_add(1));
         }
@@ -174,6 +188,7 @@ impl<'a> Tree<'a> {
         entry.last = NONE;
         entry.count = 0;
         entry.next_index = 0;
+        entry.marks = 0;
     }
 
     /// The name an empty bracket pair stands for.
@@ -192,6 +207,8 @@ impl<'a> Entry<'a> {
             next: NONE,
             count: 0,
             next_index: 0,
+            mark: 0,
+            marks: 0,
             credential,
         }
     }
@@ -199,6 +216,22 @@ impl<'a> Entry<'a> {
     pub(super) fn is_container(&self) -> bool {
         matches!(self.value, Value::Object | Value::List)
     }
+}
+
+/// A small number for a name, from its length and three of its bytes. Names that share one only cost a look.
+fn mark(name: &str) -> u8 {
+    let bytes = name.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return 0;
+    };
+    let middle = bytes[bytes.len() / 2];
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a mix of bytes, of which the low eight bits are taken"
+    )]
+    let length = bytes.len() as u8;
+    let mixed = first.wrapping_mul(5).wrapping_add(last.wrapping_mul(11));
+    mixed.wrapping_add(middle.wrapping_mul(23)).wrapping_add(length)
 }
 
 /// The place a PHP array key stands for: decimal digits without a leading zero, below 2^63.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """hold_socket.py PORT COMMAND…: holds a listening socket and hands it to the command, as systemd does (LISTEN_FDS).
 
-Reads lines from standard input: `restart` ends the command with SIGTERM and starts it anew, `stop` or the end of input
-ends it for good. Prints `started PID` and `ended CODE`. The socket stays open all the time.
+Reads lines from standard input: `restart` ends the command with SIGTERM and starts it anew, `kill` does so with
+SIGKILL, `stop` or the end of input ends it for good. Prints `started PID` and `ended CODE`. The socket stays open all the time.
 """
 import os, signal, socket, sys
 
@@ -22,16 +22,16 @@ def start():
     return pid
 
 
-def end(pid):
-    os.kill(pid, signal.SIGTERM)
+def end(pid, word=signal.SIGTERM):
+    os.kill(pid, word)
     _, status = os.waitpid(pid, 0)
     print(f"ended {os.waitstatus_to_exitcode(status)}", flush=True)
 
 
 running = start()
 for line in sys.stdin:
-    end(running)
-    if line.strip() != "restart":
+    end(running, signal.SIGKILL if line.strip() == "kill" else signal.SIGTERM)
+    if line.strip() not in ("restart", "kill"):
         sys.exit(0)
     running = start()
 end(running)

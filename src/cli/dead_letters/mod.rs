@@ -1,22 +1,13 @@
-//! `imbot dead-letters list|show`: how letters look to people, and how they are fetched from a running server. Takes
-//! plain JSON as the operator API gives it; never opens the store.
+//! `imbot dead-letters list|show`: how letters look to people. Takes plain JSON as the operator API gives it.
 
 #[cfg(test)]
 mod tests;
 
 use super::text::{one_line, plain};
-use crate::types::Secret;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::time::Duration;
-use url::Url;
-
-/// What a running server may take to answer before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More than any page of letters; a server that sends more is not imbot.
-const LONGEST_ANSWER: usize = 64 << 20;
 
 /// A list of letters, `{"letters": […]}`, one line each.
 pub(crate) fn table(list: &Value) -> String {
@@ -78,77 +69,4 @@ fn cell(value: &Value) -> String {
         Value::String(text) => one_line(text),
         other => one_line(&other.to_string()),
     }
-}
-
-/// Why a running server gave nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
-    /// It holds the store but does not answer: exit code 75.
-    #[error("{0} did not answer within 5 s; is it stuck? Its log and `imbot health` tell more")]
-    NoAnswer(String),
-    /// Nobody listens, or the connection broke.
-    #[error("{0} cannot be reached: {1}")]
-    Unreachable(String, &'static str),
-    /// It answered and refused.
-    #[error("{address} refused: {status}{hint}")]
-    Refused {
-        address: String,
-        status: u16,
-        hint: &'static str,
-    },
-    /// What answers is not imbot.
-    #[error("{0} answered something that is not imbot's JSON; is it the [admin] address?")]
-    Foreign(String),
-}
-
-/// Gets `path` (with its query) from the operator API at `base`, for example `http://127.0.0.1:9090`.
-///
-/// # Errors
-/// See [`FetchError`]; none of them contains the token.
-pub(crate) async fn fetch(base: &Url, token: &Secret, path: &str) -> Result<Value, FetchError> {
-    let address = base.as_str().trim_end_matches('/').to_owned();
-    let failed = |error: reqwest::Error| {
-        if error.is_timeout() {
-            FetchError::NoAnswer(address.clone())
-        } else {
-            FetchError::Unreachable(
-                address.clone(),
-                if error.is_connect() {
-                    "nobody listens there"
-                } else {
-                    "the connection broke"
-                },
-            )
-        }
-    };
-    let target = base.join(path).map_err(|_| FetchError::Foreign(address.clone()))?;
-    let client = super::client::client(PATIENCE).map_err(failed)?;
-    let mut response = client
-        .get(target)
-        .bearer_auth(token.expose())
-        .send()
-        .await
-        .map_err(failed)?;
-    let status = response.status();
-    if !status.is_success() {
-        let hint = match status.as_u16() {
-            401 | 403 => ": the admin token is not the one it runs with",
-            404 => ": there is no such letter, or the server is of another version",
-            503 => ": it is starting or stopping",
-            _ => "",
-        };
-        return Err(FetchError::Refused {
-            address,
-            status: status.as_u16(),
-            hint,
-        });
-    }
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(failed)? {
-        body.extend_from_slice(&piece);
-        if body.len() > LONGEST_ANSWER {
-            return Err(FetchError::Foreign(address));
-        }
-    }
-    serde_json::from_slice(&body).map_err(|_| FetchError::Foreign(address))
 }

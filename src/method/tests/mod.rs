@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod errors;
+mod page;
 mod refusals;
 mod results;
 mod samples;

@@ -185,7 +185,7 @@ fn draft() -> Draft {
 
 fn messages() -> Vec<Sample> {
     let buttons = json!([{ "TEXT": "Open", "DISPLAY": "LINE", "LINK": "https://example.com/?a=1&b=2" }]);
-    let template = TemplateId::derive(b"salt", b"event", 1);
+    let template = TemplateId::derive(b"salt", b"event", 1, 0);
     vec![
         sample(
             MessageSend::new("chat5", draft())

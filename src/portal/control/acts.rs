@@ -27,7 +27,7 @@ fn events(deliveries: &[Delivery]) -> Vec<Value> {
     deliveries.iter().map(views::delivery).collect()
 }
 
-pub(super) async fn advance(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn advance(State(portal): State<Portal>, asked: Asked) -> Told {
     let by = asked.seconds("advance_s")?;
     if !portal.clock().is_manual() {
         return Err(Wrong("this portal runs on real time".to_owned()));
@@ -36,12 +36,12 @@ pub(super) async fn advance(State(portal): State<Portal>, asked: Asked) -> Told 
     told(json!({ "now": portal.clock().now().rfc3339() }))
 }
 
-pub(super) async fn reset(State(portal): State<Portal>) -> Told {
+pub(in crate::portal) async fn reset(State(portal): State<Portal>) -> Told {
     portal.reset_all();
     told(json!({ "reset": true }))
 }
 
-pub(super) async fn say(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn say(State(portal): State<Portal>, asked: Asked) -> Told {
     let (user, dialog, text) = (asked.int("user")?, asked.dialog()?, asked.text("text")?);
     sent(&portal.say(user, &dialog, text).await?)
 }
@@ -61,7 +61,7 @@ pub(super) async fn press(State(portal): State<Portal>, asked: Asked) -> Told {
 }
 
 /// `{user, message, reaction, action?: add|delete}`.
-pub(super) async fn react(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn react(State(portal): State<Portal>, asked: Asked) -> Told {
     let (user, message, reaction) = (asked.int("user")?, asked.int("message")?, asked.text("reaction")?);
     let added = asked.0["action"].as_str() != Some("delete");
     raised(&portal.react(user, message, reaction, added).await?)
@@ -75,12 +75,12 @@ pub(super) async fn delete(State(portal): State<Portal>, asked: Asked) -> Told {
     raised(&portal.delete_message(asked.int("message")?).await?)
 }
 
-pub(super) async fn join(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn join(State(portal): State<Portal>, asked: Asked) -> Told {
     let (user, bot, dialog) = (asked.int("user")?, asked.int("bot")?, asked.dialog()?);
     raised(&portal.join(user, bot, &dialog).await?)
 }
 
-pub(super) async fn context(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn context(State(portal): State<Portal>, asked: Asked) -> Told {
     let (user, bot) = (asked.int("user")?, asked.int("bot")?);
     raised(&portal.context(user, bot, &asked.0["context"]).await?)
 }

@@ -25,7 +25,7 @@ pub(super) async fn list(State(portal): State<Portal>) -> Told {
 }
 
 /// One rule or a list of them.
-pub(super) async fn add(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn add(State(portal): State<Portal>, asked: Asked) -> Told {
     let rules = match &asked.0 {
         Value::Array(rules) => rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?,
         one => vec![rule(one)?],
@@ -37,7 +37,7 @@ pub(super) async fn add(State(portal): State<Portal>, asked: Asked) -> Told {
     told(json!({ "added": count }))
 }
 
-pub(super) async fn clear(State(portal): State<Portal>) -> Told {
+pub(in crate::portal) async fn clear(State(portal): State<Portal>) -> Told {
     portal.clear_faults();
     told(json!({ "cleared": true }))
 }
@@ -176,7 +176,7 @@ fn deed(value: &Value) -> Result<Deed, Wrong> {
 }
 
 /// Does something to the portal at once: a deed as in a rule.
-pub(super) async fn act(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn act(State(portal): State<Portal>, asked: Asked) -> Told {
     let wanted = match &asked.0["action"] {
         Value::String(name) => deed(&json!({ name: true }))?,
         Value::Null => deed(&asked.0)?,
@@ -200,13 +200,13 @@ pub(super) async fn seed(State(portal): State<Portal>, asked: Asked) -> Told {
     told(json!({ "seeded": true }))
 }
 
-pub(super) async fn restore(State(portal): State<Portal>) -> Told {
+pub(in crate::portal) async fn restore(State(portal): State<Portal>) -> Told {
     portal.restore();
     told(json!({ "restored": true }))
 }
 
 /// `{"fault": "duplicate" | {"delay_ms": 5} | …, "event"?, "times"?}`.
-pub(super) async fn add_event_fault(State(portal): State<Portal>, asked: Asked) -> Told {
+pub(in crate::portal) async fn add_event_fault(State(portal): State<Portal>, asked: Asked) -> Told {
     let fault = &asked.0["fault"];
     let milliseconds = |name: &str| duration(&fault[name], 0.001);
     let fault = match fault.as_str() {

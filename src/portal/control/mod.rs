@@ -1,8 +1,8 @@
 //! The control API: everything that the handle can do, over HTTP on a port of its own. Only for tests and people at
 //! their desk: it asks nobody who they are, so it listens where its caller said and nowhere else.
 
-mod acts;
-mod faults;
+pub(super) mod acts;
+pub(super) mod faults;
 mod views;
 
 use super::Portal;
@@ -99,10 +99,10 @@ async fn listing() -> Told {
 
 /// Why the control API did not do it: a text for the person who asked.
 #[derive(Debug)]
-struct Wrong(String);
+pub(super) struct Wrong(pub(super) String);
 
 impl Wrong {
-    fn because(reason: impl ToString) -> Self {
+    pub(super) fn because(reason: impl ToString) -> Self {
         Self(reason.to_string())
     }
 }
@@ -113,14 +113,14 @@ impl IntoResponse for Wrong {
     }
 }
 
-type Told = Result<axum::Json<Value>, Wrong>;
+pub(super) type Told = Result<axum::Json<Value>, Wrong>;
 
-fn told(value: Value) -> Told {
+pub(super) fn told(value: Value) -> Told {
     Ok(axum::Json(value))
 }
 
 /// The body of a request: JSON whatever its content type, so that a bare `curl -d` will do; nothing is `{}`.
-struct Asked(Value);
+pub(super) struct Asked(pub(super) Value);
 
 impl<S: Send + Sync> axum::extract::FromRequest<S> for Asked {
     type Rejection = Wrong;
@@ -140,13 +140,13 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Asked {
 }
 
 impl Asked {
-    fn text(&self, name: &str) -> Result<&str, Wrong> {
+    pub(super) fn text(&self, name: &str) -> Result<&str, Wrong> {
         self.0[name]
             .as_str()
             .ok_or_else(|| Wrong(format!("`{name}` is missing: expected text")))
     }
 
-    fn int(&self, name: &str) -> Result<i64, Wrong> {
+    pub(super) fn int(&self, name: &str) -> Result<i64, Wrong> {
         let value = super::access::whole(&self.0[name]);
         value.ok_or_else(|| Wrong(format!("`{name}` is missing: expected a whole number")))
     }
@@ -156,7 +156,7 @@ impl Asked {
     }
 
     /// A dialog, also where it is a bare number.
-    fn dialog(&self) -> Result<String, Wrong> {
+    pub(super) fn dialog(&self) -> Result<String, Wrong> {
         match &self.0["dialog"] {
             Value::Number(number) => Ok(number.to_string()),
             _ => self.text("dialog").map(str::to_owned),

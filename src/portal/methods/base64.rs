@@ -1,7 +1,7 @@
 //! Strict base64, as PHP's `base64_decode` with its second argument reads it, but without blanks. Knows no file.
 
 /// The bytes, or `None` for anything that is not plain padded base64.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(in crate::portal) fn decode(text: &str) -> Option<Vec<u8>> {
     let bytes = text.as_bytes();
     if bytes.is_empty() || !bytes.len().is_multiple_of(4) {
         return None;

@@ -8,6 +8,10 @@ use super::super::views;
 use super::content::trim;
 use super::{Call, DENIED, Done};
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long a bot is shown as typing unless it says so itself, in seconds. Not documented.
+const TYPING: i64 = 30;
 
 /// The colours a chat or a bot may have.
 const COLORS: [(&str, &str); 16] = [
@@ -130,7 +134,12 @@ pub(super) fn update(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
 
 /// Shows that the bot is busy. Nothing is kept: the log tells it.
 pub(super) fn notify(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
-    call.bot_and_chat(state)?;
+    let (bot, chat) = call.bot_and_chat(state)?;
+    let code = call.param("statusMessageCode").and_then(Value::as_str);
+    let seconds = call.int("duration").unwrap_or(TYPING).clamp(1, 600);
+    let until = call.now + Duration::from_secs(seconds.unsigned_abs());
+    let code = code.unwrap_or_default().to_owned();
+    state.busy.insert((chat, bot), (code, until));
     Ok(Done::yes())
 }
 

@@ -2,7 +2,7 @@
 //! knows no HTTP.
 
 mod avatar;
-mod base64;
+pub(super) mod base64;
 mod bots;
 mod chats;
 mod command;
@@ -107,6 +107,11 @@ impl Method {
     pub(super) fn named(name: &str) -> Option<&'static Self> {
         static ALL: [Method; 46] = METHODS;
         ALL.iter().find(|method| method.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The names of all methods.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        METHODS.iter().map(|method| method.name)
     }
 
     /// Carries the call out.

@@ -8,9 +8,9 @@ use super::{Call, DENIED, Done};
 use serde_json::{Value, json};
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
-pub(super) fn revision(_call: &Call<'_>, _state: &mut State) -> Result<Done, Refusal> {
+pub(super) fn revision(_call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
     Ok(Done::quiet(
-        json!({ "rest": 36, "web": 130, "mobile": 23, "desktop": 6 }),
+        json!({ "rest": state.knobs.revision, "web": 130, "mobile": 23, "desktop": 6 }),
     ))
 }
 

@@ -163,3 +163,27 @@ async fn a_fault_can_aim_inside_a_batch() {
     assert_eq!(answer["result_error"]["b"]["error"], "INTERNAL_SERVER_ERROR");
     assert_eq!(answer["result"].as_object().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_command_takes_its_own_time_and_not_that_of_the_way_to_the_portal() {
+    let world = World::new().await;
+    world.portal.delay(Duration::from_secs(3));
+    let url = format!("{}batch", world.portal.incoming_webhook());
+    let asked = tokio::spawn(async move {
+        let body = format!(r#"{{"cmd":{{"a":"{REVISION}","b":"{REVISION}"}}}}"#);
+        let request = client().post(url).header("content-type", "application/json");
+        Answer::of(request.body(body).send().await.unwrap()).await.json()
+    });
+    // It waits from the moment it reads the clock; nothing shows that moment, so the clock goes on until it is over.
+    while !asked.is_finished() {
+        pass(&world.portal, Duration::from_secs(1));
+        tokio::task::yield_now().await;
+    }
+    let answer = asked.await.unwrap();
+    let whole = answer["time"]["duration"].as_f64().unwrap();
+    assert!(whole >= 3.0, "{whole}");
+    for key in ["a", "b"] {
+        let own = answer["result"]["result_time"][key]["duration"].as_f64().unwrap();
+        assert!(own < 1.0, "{key}: {own}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What people see of a configuration: here defaults, spellings and the list of mistakes; beside it the rules one by
 //! one, and where values and secrets come from.
 
+mod apps;
 mod rules;
 mod sources;
 
@@ -53,6 +54,7 @@ fn a_small_file_gets_every_default() {
         workers,
         deliver,
         portals,
+        apps,
     } = settings(SMALL);
     assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((server.path.as_str(), server.max_body_bytes), ("/webhook", 1_048_576));
@@ -76,7 +78,7 @@ fn a_small_file_gets_every_default() {
     );
     assert_eq!(portals[0].endpoint.as_str(), "https://acme.bitrix24.com/rest/");
     assert_eq!(portals[0].plan, Plan::STANDARD);
-    assert!(!portals[0].allow_insecure);
+    assert!(!portals[0].allow_insecure && apps.is_empty());
 }
 
 #[test]
@@ -146,8 +148,7 @@ name = "beta"
 domain = "ACME.bitrix24.com"
 application_token = "SECRETMARKER"
 
-[[app]]
-name = "desk"
+[capture]
 "#;
     let expected = r#"12 mistakes in the configuration
 imbot.toml:2:10: server.listen: "localhost:8080" is not an IP address with a port
@@ -172,7 +173,7 @@ imbot.toml:20:1: portal: it has no bots
     help: add a [[portal.bot]] below it
 imbot.toml:22:10: portal.domain: acme.bitrix24.com is already used in line 12
     help: every portal needs its own
-imbot.toml:25:1: app: this version does not support OAuth applications yet
+imbot.toml:25:1: capture: this version does not support captures yet
     help: remove it; a later version of imbot will know it"#;
     assert_eq!(mistakes(text), expected);
 }
@@ -195,6 +196,6 @@ fn an_empty_file_says_what_to_add() {
     assert_eq!(
         mistakes(""),
         "1 mistake in the configuration\nimbot.toml:1:1: no portal is configured\n    \
-         help: add a [[portal]]; `imbot config example` shows one"
+         help: add a [[portal]], or an [[app]]; `imbot config example` shows them"
     );
 }

@@ -17,8 +17,13 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "bot_token = \"tok\"",
-        "bot_token = \"tok\"\n event_mode = \"fetch\"",
-        "does not support event_mode",
+        "bot_token = \"tok\"\n event_mode = \"poll\"",
+        "event_mode: \"poll\" is not one",
+    ),
+    (
+        "bot_token = \"tok\"",
+        "application_token = \"tok\"\n event_mode = \"fetch\"",
+        "portal.bot.event_mode: nothing to fetch",
     ),
     (
         "bot_token = \"tok\"",
@@ -52,7 +57,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         WEBHOOK,
-        "incoming_webhook = \"https://acme.bitrix24.com:444/rest/1/abc/\"",
+        "incoming_webhook = \"https://acme.bitrix24.com:4443/rest/1/abc/\"",
         "on another host",
     ),
     (
@@ -82,11 +87,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "plan = { burst = 5, rate = 0 }",
         "portal.plan.rate: 0 is not above 0",
     ),
-    (
-        WEBHOOK,
-        "app = \"desk\"",
-        "portal.app: this version does not support OAuth",
-    ),
+    (WEBHOOK, "app = \"desk\"", "portal.app: there is no [[app]] \"desk\""),
     (
         "domain = \"acme.bitrix24.com\"",
         "domain = \"https://acme.bitrix24.com\"",
@@ -190,11 +191,6 @@ fn what_is_probably_not_meant_is_a_warning() {
             "\n[[portal]]",
             "[admin]\nlisten = \"0.0.0.0:9090\"\n[[portal]]",
             "imbot.toml:2:10: admin.listen: not a loopback",
-        ),
-        (
-            "\n[[portal]]",
-            "[store]\nkey = { credential = \"k\" }\n[[portal]]",
-            "store.key: not used by this version",
         ),
     ] {
         let warnings = parsed(&with(old, new), &[]).unwrap().warnings;

@@ -196,7 +196,7 @@ async fn an_event_ends_together_with_its_calls_and_its_memory() {
             let calls = shop.calls(10).await;
             assert_eq!(calls.len(), 1, "one at a time in a dialog");
             assert!(calls[0].call.params.contains(text), "{text}: {}", calls[0].call.params);
-            shop.store.complete_call(calls[0].id).await.unwrap();
+            shop.store.complete_call(calls[0].id, &json!(true)).await.unwrap();
         }
         assert!(shop.calls(10).await.is_empty());
         let memory = Memory::Forget;

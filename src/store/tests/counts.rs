@@ -20,6 +20,10 @@ enum Step {
     Call {
         how: u8,
     },
+    Letters {
+        keep: bool,
+    },
+    Pause(bool),
     Reopen,
     Crash,
 }
@@ -32,6 +36,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..20_u8).prop_map(Step::Retry),
         1 => Just(Step::Bury),
         3 => (0..4_u8).prop_map(|how| Step::Call { how }),
+        2 => any::<bool>().prop_map(|keep| Step::Letters { keep }),
+        1 => any::<bool>().prop_map(Step::Pause),
         1 => Just(Step::Reopen),
         1 => Just(Step::Crash),
     ]
@@ -102,19 +108,40 @@ async fn take(shop: Shop, step: Step, mut accepted: u64) -> (Shop, u64) {
         }
         Step::Call { how } => {
             for call in shop.calls(2).await {
-                let done = match how {
-                    0 => shop.store.complete_call(call.id).await,
-                    1 => shop.store.retry_call(call.id, shop.retry(3, 1)).await,
-                    2 => shop.store.bury_call(call.id, DeadQueue::Calls, "expired", "").await,
-                    _ => shop.store.call_started(call.id).await,
-                };
-                done.unwrap();
+                end_call(&shop, call.id, how).await;
             }
         }
+        Step::Letters { keep } => accepted += letters(&shop, keep).await,
+        Step::Pause(true) => shop.store.pause(shop.a, Some(456)).await.unwrap(),
+        Step::Pause(false) => shop.store.resume(shop.a, Some(456)).await.unwrap(),
         Step::Reopen => return (shop.reopen().await, accepted),
         Step::Crash => return (shop.crashed(), accepted),
     }
     (shop, accepted)
+}
+
+async fn end_call(shop: &Shop, call: CallId, how: u8) {
+    let done = match how {
+        0 => shop.store.complete_call(call, &json!(true)).await,
+        1 => shop.store.retry_call(call, shop.retry(3, 1)).await,
+        2 => shop.store.bury_call(call, DeadQueue::Calls, "expired", "").await,
+        _ => shop.store.call_started(call).await,
+    };
+    done.unwrap();
+}
+
+/// Retries or drops some letters; returns how many events count as accepted again.
+async fn letters(shop: &Shop, keep: bool) -> u64 {
+    let letters = shop.store.dead_letters(None, 3).await.unwrap();
+    let ids: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+    if !keep {
+        assert!(shop.store.drop_letters(&ids).await.iter().all(Result::is_ok));
+        return 0;
+    }
+    let events = [DeadQueue::Events, DeadQueue::Quarantine];
+    let expires = shop.now() + Duration::from_secs(60);
+    assert!(shop.store.retry_letters(&ids, expires).await.iter().all(Result::is_ok));
+    letters.iter().filter(|letter| events.contains(&letter.queue)).count() as u64
 }
 
 /// The counters against the rows themselves.
@@ -128,6 +155,15 @@ fn check_rows(shop: &Shop, counts: &Counts) {
     assert_eq!(counts.pending_events, count("SELECT count(*) FROM event"));
     assert_eq!(counts.pending_calls, count("SELECT count(*) FROM call"));
     assert_eq!(counts.letters.iter().sum::<u64>(), count("SELECT count(*) FROM dead"));
+    let buried = "(SELECT id FROM buried_event UNION ALL SELECT id FROM buried_call)";
+    assert_eq!(
+        counts.letters.iter().sum::<u64>(),
+        count(&format!("SELECT count(*) FROM dead JOIN {buried} b ON b.id = origin"))
+    );
+    assert_eq!(
+        counts.letters.iter().sum::<u64>(),
+        count(&format!("SELECT count(*) FROM {buried}"))
+    );
     assert_eq!(
         0,
         count("SELECT count(*) FROM failed WHERE id NOT IN (SELECT id FROM call UNION SELECT id FROM event)")

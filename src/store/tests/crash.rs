@@ -31,7 +31,10 @@ async fn a_call_that_was_under_way_is_unknown_if_it_must_not_be_repeated_and_rea
         ..stop.clone()
     };
     let repeat = shop.call(shop.a, "repeat", "again");
-    shop.store.queue_calls(vec![stop, repeat, waiting]).await.unwrap();
+    shop.store
+        .queue_calls(keyless(vec![stop, repeat, waiting]))
+        .await
+        .unwrap();
     let calls = shop.calls(10).await;
     assert_eq!(calls.len(), 3);
     shop.store.call_started(calls[0].id).await.unwrap();
@@ -176,7 +179,7 @@ async fn numbers_are_never_used_twice_even_when_everything_is_gone() {
         shop.done(id, vec![shop.call(shop.a, "1", "x")]).await;
         let call = shop.calls(1).await.pop().unwrap();
         assert!(call.id.0 > id.0);
-        shop.store.complete_call(call.id).await.unwrap();
+        shop.store.complete_call(call.id, &json!(true)).await.unwrap();
         last = call.id.0;
         shop = shop.reopen().await;
     }

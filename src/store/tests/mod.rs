@@ -3,12 +3,19 @@
 mod claims;
 mod counts;
 mod crash;
+mod endings;
 mod entering;
+mod installs;
+mod letters;
 mod owner;
+mod pauses;
 mod secrets;
+mod upgrade;
+mod urgency;
 
 use super::*;
-use crate::types::{CallId, Clock, EventId, Lane, PortalId, Timestamp};
+use crate::types::{CallId, Clock, EventId, Lane, PortalId, Priority, Timestamp};
+use serde_json::json;
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
@@ -90,9 +97,11 @@ impl Shop {
             identity: Identity::Webhook,
             token: None,
             unknown: Unknown::Repeat,
+            priority: Priority::Interactive,
             event: None,
             received: self.now(),
             expires: self.now() + Duration::from_secs(3600),
+            ties: Ties::default(),
         }
     }
 
@@ -106,12 +115,11 @@ impl Shop {
     }
 
     async fn calls(&self, limit: usize) -> Vec<ClaimedCall> {
-        let portals = [self.a, self.b];
-        let claim = self
-            .store
-            .claim_calls(&portals, &HashSet::new(), limit, self.now())
-            .await;
-        claim.unwrap().items
+        let (busy, except) = (HashSet::new(), HashSet::new());
+        let waiting =
+            [self.a, self.b].map(|portal| self.store.waiting_calls(portal, &busy, &except, limit, self.now()));
+        let heads = waiting.into_iter().flat_map(|waiting| waiting.heads).flatten();
+        self.store.read_calls(heads.take(limit).collect()).await.unwrap()
     }
 
     async fn done(&self, id: EventId, calls: Vec<NewCall>) {
@@ -148,12 +156,17 @@ impl Shop {
     }
 }
 
+fn keyless(calls: Vec<NewCall>) -> Vec<KeyedCall> {
+    calls.into_iter().map(|call| KeyedCall { key: None, call }).collect()
+}
+
 fn end(id: EventId, calls: Vec<NewCall>) -> Completion {
     Completion {
         id,
         settled: Settled::Done,
         calls,
         memory: Memory::Keep,
+        present: false,
     }
 }
 

@@ -50,14 +50,14 @@ async fn a_folder_of_a_newer_version_is_refused_and_not_touched() {
     let shop = shop();
     shop.store.close().await;
     let conn = schema::reader(shop.dir.path()).unwrap();
-    conn.pragma_update(None, "user_version", 2).unwrap();
+    conn.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
     conn.execute("UPDATE meta SET value = '7.1.0' WHERE name = 'needs'", [])
         .unwrap();
     drop(conn);
     let before = fs::read(shop.dir.path().join("imbot.db")).unwrap();
     let refused = Store::open(shop.dir.path(), shop.options.clone()).unwrap_err();
     assert!(refused.to_string().contains("7.1.0"), "{refused}");
-    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused, OpenError::Newer { found, known, .. } if found == known + 1));
     assert_eq!(fs::read(shop.dir.path().join("imbot.db")).unwrap(), before);
 }
 

@@ -19,6 +19,16 @@ pub(crate) const MEMBER_ID: &str = "11aa22bb33cc44dd55ee66ff77008899";
 pub(crate) const BOT_ID: i64 = 461;
 pub(crate) const BOT_TOKEN: &str = "my_secret_token_123";
 
+/// The domain of portal `number`, as long as [`DOMAIN`].
+pub(crate) fn domain(number: usize) -> String {
+    DOMAIN.replace("acme", &format!("acm{number}"))
+}
+
+/// Its member id.
+pub(crate) fn member_id(number: usize) -> String {
+    format!("{number}{}", &MEMBER_ID[1..])
+}
+
 /// A request with its changing places.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -41,14 +51,29 @@ impl Request {
         Self::with(address, dialogs, "X-Imbot-Ask: 1\r\n")
     }
 
+    /// The same of portal `number` (0 to 9) out of several; `single` puts a sign into the text that keeps the bot's
+    /// message out of every batch.
+    pub(crate) fn of_portal(address: SocketAddr, dialogs: u64, number: usize, single: bool) -> Self {
+        let mut body = body()
+            .replace(DOMAIN, &domain(number))
+            .replace(MEMBER_ID, &member_id(number));
+        if single {
+            body = body.replace(&format!("{MESSAGE}+"), &format!("{MESSAGE}+%3C+"));
+        }
+        Self::of(address, dialogs, "", &body)
+    }
+
     fn with(address: SocketAddr, spread: u64, header: &str) -> Self {
-        let body = body();
+        Self::of(address, spread, header, &body())
+    }
+
+    fn of(address: SocketAddr, spread: u64, header: &str, body: &str) -> Self {
         let head = format!(
             "POST /webhook HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Bitrix24 Webhook Engine\r\nAccept: */*\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n{header}\r\n",
             body.len()
         );
-        let text = head + &body;
+        let text = head + body;
         let places = |mark: &str| text.match_indices(mark).map(|(at, _)| at).collect();
         Self {
             messages: places(MESSAGE),

@@ -238,7 +238,7 @@ async fn converse(mut request: Request, address: SocketAddr, traffic: Rc<Traffic
 }
 
 /// Reads one whole answer; whether it was a 200.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<bool, Failed> {
+pub(crate) async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<bool, Failed> {
     let mut filled = 0;
     loop {
         let read = stream.read(&mut buffer[filled..]).await?;

@@ -113,6 +113,16 @@ impl Pins {
         Self { tied: two && taskset }
     }
 
+    /// As the parent of this process found it: a process tied to one core sees no other.
+    pub(crate) fn given(tied: bool) -> Self {
+        Self { tied }
+    }
+
+    /// Whether processes are tied to cores.
+    pub(crate) fn tied(self) -> bool {
+        self.tied
+    }
+
     /// A command that runs `program` on this core. `taskset` becomes the program, so its process id is the program's.
     pub(crate) fn command(self, core: usize, program: &Path) -> Command {
         if !self.tied {

@@ -11,6 +11,7 @@ mod bare;
 mod body;
 mod load;
 mod machine;
+mod outbound;
 mod replies;
 mod run;
 mod sample;
@@ -47,6 +48,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The way out: messages a minute with and without batches, other portals while one hangs, CPU for each call.
+    Outbound(outbound::Plan),
+    /// The portals of `outbound` and what they measure (a child of the benchmark).
+    #[command(hide = true)]
+    OutboundChild(outbound::Child),
+    /// A loop around reqwest (a child of the benchmark).
+    #[command(hide = true)]
+    BareCalls(outbound::BareCalls),
     /// The reference server (a child of the benchmark).
     #[command(hide = true)]
     BareAxum {
@@ -78,6 +87,9 @@ fn main() -> ExitCode {
             },
         ),
         Some(Command::BareAxum { listen, multi_thread }) => bare::serve(listen, multi_thread),
+        Some(Command::Outbound(plan)) => outbound::run(&plan),
+        Some(Command::OutboundChild(child)) => outbound::child(&child),
+        Some(Command::BareCalls(calls)) => outbound::bare_calls(&calls),
         Some(Command::Load(load)) => load::run(&load),
         Some(Command::Build) => servers::build().map(|path: PathBuf| println!("{}", path.display())),
     };

@@ -65,6 +65,14 @@ pub(crate) struct Setup<'a> {
     pub(crate) log: Option<&'a str>,
 }
 
+/// A configuration, and the addresses it names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Config<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
+}
+
 /// A running server. Killed, and its data removed, when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -120,6 +128,32 @@ impl Server {
         server.ready(admin, "/readyz", "HTTP/1.1 200 ")
     }
 
+    /// imbot with a configuration of the caller's, which says where it listens, on whatever `data` holds.
+    pub(crate) fn configured(pins: Pins, program: &Path, data: &Path, config: &Config<'_>) -> Result<Self, Failed> {
+        let file = data.join("imbot.toml");
+        fs::create_dir_all(data)?;
+        let _ = fs::remove_file(&file);
+        let mut open = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)?;
+        open.write_all(config.text.as_bytes())?;
+        let mut command = pins.command(Pins::SERVER, program);
+        command.arg("serve").arg("--config").arg(&file).env("IMBOT_LOG", "warn");
+        let server = Self {
+            child: quiet(command)?,
+            address: config.listen,
+            folder: Some(data.to_owned()),
+        };
+        server.ready(config.admin, "/readyz", "HTTP/1.1 200 ")
+    }
+
+    /// Kills it and leaves its data for the next one.
+    pub(crate) fn kill(mut self) {
+        self.folder = None;
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -160,7 +194,8 @@ fn quiet(mut command: Command) -> Result<Child, Failed> {
         .map_err(|error| format!("cannot start {command:?}: {error}").into())
 }
 
-fn ask(address: SocketAddr, path: &str) -> Result<String, Failed> {
+/// The answer to a GET, as text.
+pub(crate) fn ask(address: SocketAddr, path: &str) -> Result<String, Failed> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n").as_bytes())?;

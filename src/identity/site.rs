@@ -1,0 +1,140 @@
+//! A portal as it is served, and an application as it is configured. Plain data; looks nothing up.
+
+use crate::store::Identity;
+use crate::types::{PortalId, Secret, Timestamp};
+use std::collections::HashMap;
+
+/// A portal that is served: configured, or installed and accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) id: PortalId,
+    /// For people, metrics and `PORTAL/BOT` arguments; unique.
+    pub(crate) name: String,
+    /// Host, with a port where it has one, in lower case.
+    pub(crate) domain: String,
+    /// Configured, proven at an installation, or pinned.
+    pub(crate) member_id: Option<String>,
+    /// `https://{portal}/rest/`: configured or verified, whatever an event says.
+    pub(crate) endpoint: String,
+    /// http and private addresses are allowed.
+    pub(crate) allow_insecure: bool,
+    pub(crate) incoming_webhook: Option<Secret>,
+    /// The portal's configured `application_token`.
+    pub(crate) application_token: Option<Secret>,
+    /// What its application has proved itself with since the installation, and until when each is good.
+    pub(crate) installed: Vec<(Secret, Option<Timestamp>)>,
+    /// Requests at once, and requests a second.
+    pub(crate) burst: u32,
+    pub(crate) rate: f64,
+    /// The `[[app]]` it belongs to.
+    pub(crate) app: Option<String>,
+    /// Whether it stands in the configuration; else it is there by its installation alone.
+    pub(crate) configured: bool,
+    /// Why its application's tokens do not work now; for people.
+    pub(crate) parked: Option<String>,
+    pub(crate) bots: HashMap<i64, SiteBot>,
+    /// Bots whose number at this portal is not known yet, by code.
+    pub(crate) unnumbered: HashMap<String, SiteBot>,
+}
+
+/// A bot of a portal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SiteBot {
+    /// Which bot of the program answers.
+    pub(crate) handler: String,
+    /// For calls through the incoming webhook.
+    pub(crate) bot_token: Option<Secret>,
+    /// The `application_token` of its events, given or derived; `None`: the portal's own.
+    pub(crate) event_token: Option<Secret>,
+    /// Its code, where its number was learned by it.
+    pub(crate) code: Option<String>,
+    /// Its events are fetched from the portal's queue; those that come to the door are taken, too.
+    pub(crate) fetches: bool,
+}
+
+/// A bot of an application.
+#[derive(Clone, Debug)]
+pub(crate) struct AppBot {
+    /// May be empty.
+    pub(crate) code: String,
+    /// Where it is the same at every portal.
+    pub(crate) id: Option<i64>,
+    pub(crate) handler: String,
+    pub(crate) fetches: bool,
+}
+
+impl Site {
+    /// As whom a bot calls: the webhook with its own token, else the application, else the token of its events.
+    /// Bot 0 is the portal itself: the webhook, else the application.
+    pub(crate) fn identity(&self, bot: i64) -> Identity {
+        let token = self.bots.get(&bot).and_then(|bot| bot.bot_token.as_ref());
+        if self.incoming_webhook.is_some() && (token.is_some() || bot == 0) {
+            Identity::Webhook
+        } else if self.app.is_some() {
+            Identity::App
+        } else {
+            Identity::EventToken
+        }
+    }
+
+    /// Whether this is the portal's own `application_token` now: configured, or of its application. Looks at all, so
+    /// that the time does not tell which one matched.
+    pub(crate) fn proves(&self, presented: &[u8], now: Timestamp) -> bool {
+        let configured = self.application_token.iter().filter(|token| token.matches(presented));
+        let good = |until: &Option<Timestamp>| until.is_none_or(|until| now < until);
+        let installed = self.installed.iter();
+        let installed = installed.filter(|(token, until)| token.matches(presented) & good(until));
+        configured.count() + installed.count() > 0
+    }
+}
+
+/// An `[[app]]` of the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Application {
+    pub(crate) name: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Secret,
+    pub(crate) admission: Admission,
+    /// `https://{host}` each.
+    pub(crate) auth_servers: Vec<String>,
+    pub(crate) allow_insecure: bool,
+    pub(crate) burst: u32,
+    pub(crate) rate: f64,
+    pub(crate) bots: Vec<AppBot>,
+}
+
+/// Which portals may install an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// The listed ones; any other waits for an operator.
+    Ask,
+    /// The listed ones alone.
+    Listed,
+    /// Any that proves itself.
+    Open,
+}
+
+impl Application {
+    /// The bots of a portal: those of known number, and those to be learned by their code.
+    pub(crate) fn bots(&self) -> (HashMap<i64, SiteBot>, HashMap<String, SiteBot>) {
+        let (mut numbered, mut unnumbered) = (HashMap::new(), HashMap::new());
+        for AppBot {
+            code,
+            id,
+            handler,
+            fetches,
+        } in &self.bots
+        {
+            let bot = SiteBot {
+                handler: handler.clone(),
+                fetches: *fetches,
+                ..SiteBot::default()
+            };
+            match id {
+                Some(id) => drop(numbered.insert(*id, bot)),
+                None => drop(unnumbered.insert(code.clone(), bot)),
+            }
+        }
+        (numbered, unnumbered)
+    }
+}

@@ -1,0 +1,164 @@
+//! Which credentials a call gets.
+
+use super::*;
+use crate::rest::{Client, Credentials, Moved};
+use crate::store::{Identity, Options, Store};
+use crate::types::{Clock, PortalId, Secret, Timestamp};
+use tempfile::TempDir;
+
+pub(super) struct Desk {
+    pub(super) _dir: TempDir,
+    pub(super) identities: Identities,
+    pub(super) portal: PortalId,
+}
+
+fn site(id: PortalId, webhook: bool) -> Site {
+    let bot = |token: Option<&str>| SiteBot {
+        handler: "echo".to_owned(),
+        bot_token: token.map(Secret::new),
+        event_token: None,
+        code: None,
+        fetches: false,
+    };
+    Site {
+        id,
+        name: "acme".to_owned(),
+        domain: "acme.bitrix24.com".to_owned(),
+        member_id: None,
+        endpoint: "https://acme.bitrix24.com/rest/".to_owned(),
+        allow_insecure: false,
+        incoming_webhook: webhook.then(|| Secret::new("https://acme.bitrix24.com/rest/1/code/")),
+        application_token: None,
+        installed: Vec::new(),
+        burst: 50,
+        rate: 2.0,
+        app: None,
+        configured: true,
+        parked: None,
+        bots: [(456, bot(Some("tok"))), (457, bot(None))].into(),
+        unnumbered: [("support".to_owned(), bot(None))].into(),
+    }
+}
+
+fn desk(webhook: bool) -> Desk {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Timestamp(0));
+    let store = Store::open(dir.path(), Options::new(clock.clone())).unwrap();
+    let portal = store.register_portals(&["acme"]).unwrap()[0];
+    let setup = Setup {
+        store,
+        clock,
+        client: Client::new().unwrap(),
+        sites: vec![site(portal, webhook)],
+        applications: Vec::new(),
+    };
+    Desk {
+        _dir: dir,
+        identities: Identities::new(setup).unwrap(),
+        portal,
+    }
+}
+
+#[tokio::test]
+async fn a_number_told_by_an_event_is_served_and_the_older_one_of_the_same_code_goes() {
+    let desk = desk(false);
+    for number in [900, 901] {
+        desk.identities.learn(desk.portal, "support", number).await.unwrap();
+        let site = desk.identities.site(desk.portal).unwrap();
+        let numbers: Vec<i64> = site.bots.keys().copied().filter(|bot| *bot >= 900).collect();
+        assert_eq!(numbers, [number]);
+    }
+    desk.identities.learn(desk.portal, "stranger", 950).await.unwrap();
+    assert!(!desk.identities.site(desk.portal).unwrap().bots.contains_key(&950));
+}
+
+#[tokio::test]
+async fn a_portal_is_bound_to_the_first_member_that_proves_itself() {
+    let Desk { identities, portal, .. } = &desk(false);
+    let found = |member: Option<&str>, domain| identities.whose(member, domain).map(|site| site.id);
+    assert_eq!(found(Some("m1"), Some("ACME.bitrix24.com")), Some(*portal));
+    assert_eq!(identities.pin(*portal, "m1"), Some(true));
+    assert_eq!(
+        (identities.pin(*portal, "m1"), identities.pin(*portal, "m2")),
+        (Some(false), None)
+    );
+    assert_eq!(found(Some("m2"), Some("acme.bitrix24.com")), None);
+    assert_eq!(
+        (found(Some("m1"), None), found(None, Some("acme.bitrix24.com"))),
+        (Some(*portal), Some(*portal))
+    );
+}
+
+#[tokio::test]
+async fn a_renamed_portal_is_called_at_its_new_host_with_the_same_webhook() {
+    let desk = desk(true);
+    let mut changes = desk.identities.changes();
+    changes.mark_unchanged();
+    let moved = Moved {
+        from: "acme.bitrix24.com".to_owned(),
+        to: "acme-2.bitrix24.com".to_owned(),
+    };
+    desk.identities.moved(&moved).await;
+    let site = desk.identities.site(desk.portal).unwrap();
+    assert_eq!(site.endpoint, "https://acme-2.bitrix24.com/rest/");
+    let webhook = site.incoming_webhook.as_ref().map(Secret::expose);
+    assert_eq!(webhook, Some("https://acme-2.bitrix24.com/rest/1/code/"));
+    assert!(changes.has_changed().unwrap(), "who is parked may try again");
+    desk.identities.moved(&moved).await;
+    assert_eq!(
+        desk.identities.site(desk.portal).unwrap().endpoint,
+        site.endpoint,
+        "nobody is there any more"
+    );
+}
+
+#[tokio::test]
+async fn a_bot_with_a_token_speaks_through_the_webhook_one_without_by_its_events() {
+    let desk = desk(true);
+    let site = desk.identities.site(desk.portal).unwrap();
+    assert_eq!(
+        (site.identity(456), site.identity(457)),
+        (Identity::Webhook, Identity::EventToken)
+    );
+    let found = desk
+        .identities
+        .credentials(desk.portal, 456, Identity::Webhook, None)
+        .await;
+    let Some(Credentials::Webhook { bot_token, .. }) = found.unwrap() else {
+        panic!("no webhook");
+    };
+    assert_eq!(bot_token, Some(Secret::new("tok")));
+    let event = Secret::new("from the event");
+    let found = desk
+        .identities
+        .credentials(desk.portal, 457, Identity::EventToken, Some(&event))
+        .await;
+    let Some(Credentials::Token { endpoint, token }) = found.unwrap() else {
+        panic!("no token");
+    };
+    assert_eq!((endpoint.as_str(), token), ("https://acme.bitrix24.com/rest/", event));
+}
+
+#[tokio::test]
+async fn without_a_webhook_or_a_token_there_are_no_credentials() {
+    let desk = desk(false);
+    for (portal, identity) in [
+        (desk.portal, Identity::Webhook),
+        (desk.portal, Identity::EventToken),
+        (PortalId(99), Identity::Webhook),
+    ] {
+        let found = desk.identities.credentials(portal, 456, identity, None).await.unwrap();
+        assert!(found.is_none(), "{portal} {identity:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_event_token_without_a_newer_one_is_refused() {
+    let desk = desk(false);
+    let used = Credentials::Token {
+        endpoint: String::new(),
+        token: Secret::new("old"),
+    };
+    let renewal = desk.identities.expired(desk.portal, 457, &used).await.unwrap();
+    assert!(matches!(renewal, Renewal::Refused(_)));
+}
