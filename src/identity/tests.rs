@@ -1,9 +1,11 @@
 //! Which credentials a call gets.
 
 use super::*;
-use crate::rest::{Client, Credentials, Moved};
-use crate::store::{Identity, Options, Store};
+use crate::lifecycle::Stop;
+use crate::rest::{Client, Credentials, Moved, watched};
+use crate::store::{Format, Identity, Options, Store};
 use crate::types::{Clock, PortalId, Secret, Timestamp};
+use std::sync::atomic::Ordering;
 use tempfile::TempDir;
 
 pub(super) struct Desk {
@@ -161,4 +163,75 @@ async fn an_expired_event_token_without_a_newer_one_is_refused() {
     };
     let renewal = desk.identities.expired(desk.portal, 457, &used).await.unwrap();
     assert!(matches!(renewal, Renewal::Refused(_)));
+}
+
+/// An application whose authorisation server listens here.
+fn application(port: u16) -> Application {
+    Application {
+        name: "desk".to_owned(),
+        client_id: "local.desk".to_owned(),
+        client_secret: Secret::new("client secret"),
+        admission: Admission::Open,
+        auth_servers: vec![format!("http://auth.example:{port}")],
+        allow_insecure: false,
+        burst: 50,
+        rate: 2.0,
+        bots: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_endpoint_that_the_authorisation_server_tells_is_neither_looked_up_nor_dialled() {
+    for (endpoint, domain) in watched::hostile() {
+        let member = "ab".repeat(16);
+        let told = serde_json::json!({ "result": { "client_id": "local.desk", "user_id": 1, "install": {
+            "member_id": member, "client_endpoint": endpoint, "domain": domain } } });
+        let told = watched::answer("200 OK", "content-type: application/json\r\n", &told.to_string());
+        let (port, heard) = watched::server("127.0.0.1:0", told).await;
+        let lookup = watched::Script::of(&["127.0.0.1"]);
+        let (client, dials) = watched::client(&lookup);
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp(0));
+        let key = Some(Secret::new("5a".repeat(32)));
+        let store = Store::open(
+            dir.path(),
+            Options {
+                key,
+                ..Options::new(clock.clone())
+            },
+        )
+        .unwrap();
+        let setup = Setup {
+            store: store.clone(),
+            clock,
+            client,
+            sites: Vec::new(),
+            applications: vec![application(port)],
+        };
+        let identities = Identities::new(setup).unwrap();
+        let body = format!(
+            "event=ONAPPINSTALL&auth[access_token]=a&auth[refresh_token]=r&auth[application_token]=t&auth[member_id]={member}"
+        );
+        identities.knock(Format::Form, body.into_bytes()).await.unwrap();
+        let stop = Stop::new();
+        let mut activity = identities.activity();
+        let working = tokio::spawn(identities.clone().work(stop.clone()));
+        activity.changed().await.unwrap();
+        stop.hard();
+        working.await.unwrap();
+        assert!(
+            store.knocks().await.unwrap().is_empty(),
+            "it was looked into: {endpoint}"
+        );
+        assert!(
+            store.installations().unwrap().is_empty() && identities.sites().is_empty(),
+            "{endpoint}"
+        );
+        let counted = (lookup.asked.load(Ordering::Relaxed), dials.0.load(Ordering::Relaxed));
+        assert_eq!(
+            (counted, heard.load(Ordering::Relaxed)),
+            ((1, 1), 1),
+            "the authorisation server alone: {endpoint}"
+        );
+    }
 }

@@ -16,6 +16,8 @@ mod reply;
 mod resolver;
 mod transport;
 mod turns;
+#[cfg(test)]
+pub(crate) mod watched;
 
 pub(crate) use batch::Command;
 pub(crate) use bucket::{Bucket, Level};

@@ -51,7 +51,7 @@ impl Transport {
         )
     }
 
-    fn of(strict: reqwest::Client, loose: reqwest::Client) -> Result<Self, reqwest::Error> {
+    pub(super) fn of(strict: reqwest::Client, loose: reqwest::Client) -> Result<Self, reqwest::Error> {
         let (moves, moved) = mpsc::channel(MOVES);
         Ok(Self {
             strict,
@@ -175,7 +175,7 @@ fn location(response: &Response) -> Option<String> {
     Some(location.to_str().unwrap_or_default().to_owned())
 }
 
-fn builder() -> reqwest::ClientBuilder {
+pub(super) fn builder() -> reqwest::ClientBuilder {
     // Fails only if somebody installed a provider before, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
@@ -219,98 +219,9 @@ fn is_private(error: &reqwest::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::resolver::Found;
+    use crate::rest::watched::{Script, answer, hostile, server, watched};
     use std::net::IpAddr;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use tower::{Layer, Service};
-
-    /// Answers each look-up with the next of its addresses, and counts.
-    struct Script {
-        answers: Vec<IpAddr>,
-        asked: AtomicUsize,
-    }
-
-    impl Script {
-        fn of(answers: &[&str]) -> Arc<Self> {
-            Arc::new(Self {
-                answers: answers.iter().map(|text| text.parse().unwrap()).collect(),
-                asked: AtomicUsize::new(0),
-            })
-        }
-    }
-
-    impl Lookup for Script {
-        fn find(&self, _: &str) -> Found {
-            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
-            let answer = self.answers[asked.min(self.answers.len() - 1)];
-            Box::pin(async move { Ok(vec![answer]) })
-        }
-    }
-
-    /// Counts connections that are begun.
-    #[derive(Clone, Default)]
-    struct Dials(Arc<AtomicUsize>);
-
-    impl<S> Layer<S> for Dials {
-        type Service = Counted<S>;
-        fn layer(&self, inner: S) -> Counted<S> {
-            Counted(inner, self.clone())
-        }
-    }
-
-    #[derive(Clone)]
-    struct Counted<S>(S, Dials);
-
-    impl<R, S: Service<R>> Service<R> for Counted<S> {
-        type Response = S::Response;
-        type Error = S::Error;
-        type Future = S::Future;
-        fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-            self.0.poll_ready(context)
-        }
-        fn call(&mut self, request: R) -> S::Future {
-            self.1.0.fetch_add(1, Ordering::Relaxed);
-            self.0.call(request)
-        }
-    }
-
-    fn watched(lookup: &Arc<Script>, refuses: fn(IpAddr) -> bool) -> (Transport, Dials) {
-        let dials = Dials::default();
-        let checked = |refuses| {
-            let lookup: Arc<dyn Lookup> = Arc::clone(lookup) as _;
-            builder()
-                .dns_resolver(Checked { lookup, refuses })
-                .connector_layer(dials.clone())
-                .build()
-                .unwrap()
-        };
-        (Transport::of(checked(refuses), checked(refuses)).unwrap(), dials)
-    }
-
-    /// A server that gives every request this answer, and counts them.
-    async fn server(address: &str, answer: String) -> (u16, Arc<AtomicUsize>) {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let heard = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&heard);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                let mut request = [0; 4096];
-                let _ = stream.read(&mut request).await;
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        (port, heard)
-    }
-
-    fn answer(status: &str, headers: &str, body: &str) -> String {
-        let length = body.len();
-        format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
-    }
+    use std::sync::atomic::Ordering;
 
     fn is_second(address: IpAddr) -> bool {
         address == IpAddr::from([127, 0, 0, 2])
@@ -361,27 +272,11 @@ mod tests {
         }
     }
 
-    /// The `client_endpoint` values of corpus files x51 to x73.
-    const HOSTILE: [&str; 12] = [
-        "http://169.254.169.254/latest/meta-data/",
-        "https://acme.bitrix24.com.evil.example/rest/",
-        "file:///etc/passwd",
-        "http://[::1]:8080/rest/",
-        "http://2130706433/rest/",
-        "http://acme.bitrix24.com/rest/",
-        "https://acme.bitrix24.com\\@evil.example/rest/",
-        "https://acme.bitrix24.com:22/rest/",
-        "",
-        "https://acme.bitrix24.com/rest/../../evil/",
-        "https://192.168.1.1/rest/",
-        "https://acme.bitrix24.com/rest/",
-    ];
-
     #[tokio::test]
     async fn a_redirect_to_a_hostile_address_ends_before_any_look_up() {
-        for value in HOSTILE {
+        for (value, _) in hostile() {
             for location in [
-                value.to_owned(),
+                value.clone(),
                 format!("{value}m"),
                 value.replace("/rest/", "/rest/1/code/m"),
             ] {

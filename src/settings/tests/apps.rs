@@ -149,24 +149,10 @@ fn a_key_may_be_a_file_of_raw_bytes() {
     assert!(key(&text).is_err());
 }
 
-/// The `client_endpoint` values of corpus files x51 to x73.
 #[test]
 fn no_hostile_endpoint_is_taken_as_an_incoming_webhook() {
-    for value in [
-        "http://169.254.169.254/latest/meta-data/",
-        "https://acme.bitrix24.com.evil.example/rest/",
-        "file:///etc/passwd",
-        "http://[::1]:8080/rest/",
-        "http://2130706433/rest/",
-        "http://acme.bitrix24.com/rest/",
-        "https://acme.bitrix24.com\\@evil.example/rest/",
-        "https://acme.bitrix24.com:22/rest/",
-        "",
-        "https://acme.bitrix24.com/rest/../../evil/",
-        "https://192.168.1.1/rest/",
-        "https://acme.bitrix24.com/rest/",
-    ] {
-        for address in [value.to_owned(), format!("{value}1/abc123/")] {
+    for (value, _) in crate::rest::watched::hostile() {
+        for address in [value.clone(), format!("{value}1/abc123/")] {
             if address == "https://acme.bitrix24.com/rest/1/abc123/" {
                 continue; // the portal's own: x73 is about the domain beside it
             }
@@ -175,7 +161,7 @@ fn no_hostile_endpoint_is_taken_as_an_incoming_webhook() {
                 &address.replace('\\', "\\\\"),
             ));
             assert!(told.contains("portal.incoming_webhook: "), "{address}: {told}");
-            assert!(value.is_empty() || !told.contains(value), "not repeated: {told}");
+            assert!(value.is_empty() || !told.contains(&value), "not repeated: {told}");
         }
     }
 }
