@@ -54,6 +54,22 @@ pub(crate) fn captures(name: &str) -> Vec<Capture> {
     found
 }
 
+/// The `client_endpoint` of each hostile event that names one to lure us to (x51 to x73), with the `domain` beside it.
+pub(crate) fn endpoints() -> Vec<(String, String)> {
+    let told = |capture: Capture| {
+        let pairs = url::form_urlencoded::parse(&capture.body).into_owned();
+        let mut pairs: std::collections::HashMap<String, String> = pairs.collect();
+        let mut take = |name| pairs.remove(name).expect("the event says so");
+        (take("auth[client_endpoint]"), take("auth[domain]"))
+    };
+    let luring = captures("hostile")
+        .into_iter()
+        .filter(|capture| capture.name.contains("_ssrf_"));
+    let told: Vec<_> = luring.map(told).collect();
+    assert_eq!(told.len(), 12, "x51 to x73");
+    told
+}
+
 /// The two bodies that are too large to keep; see the README of the captures.
 fn pairs_100000() -> Vec<u8> {
     let pairs = (1..=100_000).map(|at| format!("&data[x][k{at}]={at}"));

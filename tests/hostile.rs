@@ -3,8 +3,10 @@
 
 use crate::corpus::{Capture, Receiver, captures};
 use crate::link::Reply;
-use crate::server::Server;
+use crate::server::{Far, Server};
+use crate::support::{not_run, run, tool};
 use std::collections::HashMap;
+use std::process::Command;
 
 /// What the server did with one body, on an empty store.
 struct Done {
@@ -167,4 +169,64 @@ fn a_second_pass_finds_duplicates_only() {
     }
     assert!(new.is_empty(), "{}", new.join("\n"));
     server.settled();
+}
+
+/// Starts the server under strace and returns the addresses outside this machine's files that it began to connect or
+/// send to, one line each; name servers count like any other.
+fn reached_for(strace: &std::path::Path, server: &mut Server, meanwhile: impl FnOnce(&mut Server)) -> Vec<String> {
+    let trace = server.folder().join("trace");
+    let file = trace.display().to_string();
+    let strace = strace.display().to_string();
+    // -D leaves the server as our child and makes the tracer its grandchild.
+    let calls = "trace=connect,sendto,sendmsg,sendmmsg";
+    server.wrapper = [&strace, "-D", "-f", "-o", &file, "-e", calls]
+        .map(str::to_owned)
+        .to_vec();
+    server.spawn();
+    meanwhile(server);
+    server.ended();
+    let seen = std::fs::read_to_string(&trace).expect("strace has written");
+    assert!(seen.contains("+++ exited with"), "the trace goes to the end:\n{seen}");
+    // Answers to our own requests go out as sendto without an address.
+    let named = seen
+        .lines()
+        .filter(|line| line.contains("sin_addr") || line.contains("sin6_addr"));
+    named.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_hostile_incoming_webhook_is_refused_without_a_look_up_or_a_dial() {
+    let Some(strace) = tool("strace") else { return };
+    if !run(Command::new(&strace).args(["-D", "-o", "/dev/null", "true"])).0 {
+        return not_run("strace may not trace here");
+    }
+    let far = Far::start(100);
+    let good = reached_for(&strace, &mut Server::new(&far.table()), |server| {
+        server.ready();
+        assert_eq!(server.post(&far.body(9, 90_001, "hello")).status, 200);
+        server.settled();
+        crate::server::signal("TERM", server.pid());
+    });
+    assert!(
+        !good.is_empty(),
+        "the trace shows the call to a portal that is configured"
+    );
+    for (endpoint, _) in crate::corpus::endpoints() {
+        let webhook = format!("{endpoint}1/abc123/");
+        if webhook == "https://acme.bitrix24.com/rest/1/abc123/" {
+            continue; // the portal's own: that event lies about the domain beside it
+        }
+        let table = format!(
+            "[[portal]]\nname = \"acme\"\ndomain = \"acme.bitrix24.com\"\nincoming_webhook = '{webhook}'\n\
+             [[portal.bot]]\nid = 456\nhandler = \"echo\"\nbot_token = \"t\"\n"
+        );
+        let mut server = Server::new(&table);
+        let reached = reached_for(&strace, &mut server, |_| ());
+        assert!(
+            server.said().contains("portal.incoming_webhook: "),
+            "{webhook}: {}",
+            server.said()
+        );
+        assert_eq!(reached, [""; 0], "{webhook}");
+    }
 }

@@ -442,27 +442,10 @@ async fn an_installation_waits_for_an_authorisation_server_in_trouble() {
     stage.stop().await;
 }
 
-/// The `client_endpoint` of each event of the hostile corpus that names one to lure us to, with the `domain` beside it.
-fn hostile() -> Vec<(String, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/captures/hostile");
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let told = |path: std::path::PathBuf| {
-        let body = std::fs::read(path).unwrap();
-        let pairs = url::form_urlencoded::parse(&body).into_owned();
-        let mut auth: std::collections::HashMap<String, String> = pairs.collect();
-        let mut take = |name| auth.remove(name).expect("it is there");
-        (take("auth[client_endpoint]"), take("auth[domain]"))
-    };
-    files
-        .filter(|path| path.to_string_lossy().contains("_ssrf_"))
-        .map(told)
-        .collect()
-}
-
 #[tokio::test]
 async fn no_hostile_endpoint_of_app_info_is_stored() {
     let mut stage = stage("open", false).await;
-    for (endpoint, domain) in hostile() {
+    for (endpoint, domain) in crate::corpus::endpoints() {
         if endpoint.starts_with("http://acme.") {
             continue; // good here, where http is allowed
         }
