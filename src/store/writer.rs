@@ -33,7 +33,7 @@ const GROUP_BYTES: u64 = 4 << 20;
 
 /// How long events that nobody waits for (ack mode `memory`) gather, and how soon one with a waiter ends that.
 const LINGER_STEPS: u32 = 5;
-const LINGER_STEP: Duration = Duration::from_millis(1);
+const LINGER_STEP: Duration = Duration::from_millis(2);
 
 /// Something to be written.
 #[derive(Debug)]

@@ -72,26 +72,35 @@ pub(crate) fn revealing() -> bool {
     REVEALING.get()
 }
 
+/// Names of credentials, in lower case and without separators.
+const NAMES: [&str; 10] = [
+    "accesstoken",
+    "refreshtoken",
+    "applicationtoken",
+    "bottoken",
+    "clientsecret",
+    "authid",
+    "refreshid",
+    "apppassword",
+    "webhookcode",
+    "incomingwebhook",
+];
+
 /// Whether a field of this name holds a credential, in any spelling Bitrix24 uses: `access_token`, `ACCESS_TOKEN`,
 /// `accessToken`, `botToken`, `bot_token`, `AUTH_ID` … Used to cut stored bodies and to redact free-form data.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
-    const NAMES: [&str; 10] = [
-        "accesstoken",
-        "refreshtoken",
-        "applicationtoken",
-        "bottoken",
-        "clientsecret",
-        "authid",
-        "refreshid",
-        "apppassword",
-        "webhookcode",
-        "incomingwebhook",
-    ];
     // Nothing shorter or much longer can be one of the names, however many separators it has; this bounds the work. Most
-    // names are told by their last letter: of the credentials it is one of five, unless a separator ends them.
-    let last = name.as_bytes().last().copied().unwrap_or_default().to_ascii_lowercase();
-    if !(6..=64).contains(&name.len()) || !matches!(last, b'n' | b't' | b'd' | b'e' | b'k' | b'_' | b'-') {
+    // names are told by their ends, unless a separator stands there.
+    let ends = (name.bytes().next(), name.bytes().next_back());
+    let (Some(first), Some(last), 6..=64) = (ends.0, ends.1, name.len()) else {
+        return false;
+    };
+    let possible = match (first.to_ascii_lowercase(), last.to_ascii_lowercase()) {
+        (b'a' | b'r' | b'b', b'n') | (b'a' | b'r', b'd') | (b'c', b't') | (b'w', b'e') | (b'i', b'k') => true,
+        (first, last) => matches!(first, b'_' | b'-') || matches!(last, b'_' | b'-'),
+    };
+    if !possible {
         return false;
     }
     let mut folded = [0_u8; 16];
@@ -149,6 +158,18 @@ mod tests {
             "AUTH_ID",
         ] {
             assert!(is_credential(name), "{name}");
+        }
+        for known in NAMES {
+            assert!(is_credential(known) && is_credential(&known.to_uppercase()), "{known}");
+            for at in 0..=known.len() {
+                let (before, behind) = known.split_at(at);
+                for separated in [
+                    format!("{before}_{behind}"),
+                    format!("{before}-{}", behind.to_uppercase()),
+                ] {
+                    assert!(is_credential(&separated), "{separated}");
+                }
+            }
         }
         for name in [
             "token",

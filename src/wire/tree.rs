@@ -48,7 +48,7 @@ pub(super) struct Entry<'a> {
     /// The [`mark`] of its own name: other marks are other names.
     mark: u8,
     /// One bit for the mark of each child: a name whose bit is not set is new, and nobody has to look for it.
-    marks: u64,
+    marks: u128,
     /// This name, or one above it, is a credential's.
     pub(super) credential: bool,
 }
@@ -120,7 +120,7 @@ impl<'a> Tree<'a> {
             return self.indexes.get(&parent)?.get(name).copied();
         }
         let mark = mark(name);
-        if entry.marks & 1 << (mark % 64) == 0 {
+        if entry.marks & 1 << (mark % 128) == 0 {
             return None;
         }
         self.children(parent).find(|child| {
@@ -151,7 +151,7 @@ impl<'a> Tree<'a> {
         self.entries.push(entry);
         let parent = self.entry_mut(parent);
         parent.count += 1;
-        parent.marks |= 1 << (mark % 64);
+        parent.marks |= 1 << (mark % 128);
         if let Some(index) = index {
             parent.next_index = parent.next_index.max(index.saturating_add(1));
         }
