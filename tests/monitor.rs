@@ -3,7 +3,7 @@
 
 use crate::lifecycle::says;
 use crate::server::{Far, Server, signal};
-use crate::support::{free_port, must, replaced, root, run, text, tool};
+use crate::support::{free_port, must, replaced, root, run, text, tool, writes_docs};
 use imbot::portal::Shape;
 use imbot::types::Clock;
 use std::fs;
@@ -13,9 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Set, the guide's picture is drawn anew: `IMBOT_DRAW=1 cargo test --all-features -p handlers --test it monitor`.
-const DRAW: &str = "IMBOT_DRAW";
 
 /// A real Prometheus with deploy/prometheus.yml, which scrapes this server every second. Ends with the test.
 struct Prometheus {
@@ -151,7 +148,7 @@ fn prometheus_scrapes_a_running_server_and_every_query_of_the_dashboard_returns_
         return;
     };
     // The guide's picture wants two minutes to look at; for that alone the story is told slowly.
-    let anew = std::env::var_os(DRAW).is_some();
+    let anew = writes_docs();
     let (talk, outage) = if anew { (40, 30) } else { (3, 2) };
     demo(&far, &server, Duration::from_secs(talk), Duration::from_secs(outage));
     // Two scrapes after the end of the story.

@@ -35,6 +35,12 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Whether a test is asked to write its part of the documents anew: `IMBOT_WRITE_DOCS=1 cargo test …`.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not a setting")]
+pub(crate) fn writes_docs() -> bool {
+    std::env::var_os("IMBOT_WRITE_DOCS").is_some()
+}
+
 /// Says that the calling test could not run. `tests/run` collects these lines, and in CI they are failures.
 pub(crate) fn not_run(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
