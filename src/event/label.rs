@@ -31,6 +31,16 @@ pub struct Label {
 /// Far above any real one.
 const MAX_DIALOG: usize = 64;
 
+/// The values of a message, below the second level of its body, that [`Label::of`] looks at or through.
+const OF_A_MESSAGE: [&str; 6] = ["id", "chatId", "chat_id", "dialogId", "access_token", "auth"];
+
+/// Which values below the second level of this body are enough to read its label: most of a message, by far the most
+/// frequent event, is of no interest before it is handled. `None`: possibly all of them.
+#[must_use]
+pub fn enough(body: &[u8]) -> Option<&'static [&'static str]> {
+    body.starts_with(b"event=ONIMBOTV2MESSAGEADD&").then_some(&OF_A_MESSAGE)
+}
+
 /// What an application event says of the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Installing {

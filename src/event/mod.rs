@@ -23,7 +23,7 @@ pub use data::{
 pub use entities::{Auth, BotRef, Chat, Forward, Message, User};
 pub use free::FreeForm;
 pub(crate) use label::Installing;
-pub use label::Label;
+pub use label::{Label, enough};
 pub use name::Kind;
 pub use other::{AppEvent, AppInstall, AppTest, AppUninstall, AppUpdate, Other};
 pub use required::Unusable;

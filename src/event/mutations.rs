@@ -55,6 +55,52 @@ fn mutate(body: &mut Vec<u8>, other: &[u8], dice: &mut Dice) {
     }
 }
 
+/// The label and the kept body from the values that are enough, as from the whole. False: all values are needed.
+fn enough_is_enough(body: &[u8]) -> bool {
+    let Some(wanted) = event::enough(body) else {
+        return false;
+    };
+    let limits = wire::Limits::default();
+    let told = |tree: wire::Tree<'_>| {
+        let event::Label {
+            kind,
+            name,
+            bot,
+            dialog,
+            key,
+            ts,
+            token,
+            usable,
+        } = event::Label::of(&tree);
+        let token = token.map(|token| token.expose().to_owned());
+        let kept = wire::cut_credentials(&tree);
+        // What the gate looks at: values directly below `auth`.
+        let auth = tree.root().get("auth");
+        let auth: Vec<_> = auth
+            .iter()
+            .flat_map(|auth| auth.children())
+            .map(|child| (child.name().to_owned(), child.text_or_none()))
+            .collect();
+        (
+            kind,
+            name,
+            bot,
+            dialog,
+            key,
+            ts,
+            token,
+            usable,
+            kept,
+            auth,
+            tree.ignored_pairs(),
+        )
+    };
+    let whole = wire::parse(body, false, &limits).map(told);
+    let told = wire::parse_for(body, false, &limits, wanted).map(told);
+    assert!(told == whole, "{}", String::from_utf8_lossy(body));
+    true
+}
+
 #[test]
 fn mutated_captures_keep_the_promises() {
     let captures: Vec<_> = ["public", "hostile"]
@@ -64,13 +110,17 @@ fn mutated_captures_keep_the_promises() {
         .collect();
     let small: Vec<_> = captures.iter().filter(|body| body.len() < 10_000).collect();
     captures.iter().for_each(|body| check(body));
+    let mut messages = captures.iter().filter(|body| enough_is_enough(body)).count();
+    assert!(messages > 20, "{messages}");
     let mut dice = Dice(0x1d_b075);
     for round in 0..1_500 {
         let mut body = small[round % small.len()].clone();
         let other = small[dice.below(small.len())];
         mutate(&mut body, other, &mut dice);
         check(&body);
+        messages += usize::from(enough_is_enough(&body));
     }
+    assert!(messages > 500, "{messages}");
 }
 
 proptest! {

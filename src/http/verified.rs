@@ -6,7 +6,7 @@ use super::gate::{Admitted, Gate};
 use super::knocks::{self, Knocks};
 use super::rejection::Rejection;
 use super::server::Peer;
-use crate::event::{Installing, Label};
+use crate::event::{self, Installing, Label};
 use crate::store::{Format, NewEvent, Store};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::{Clock, Lane};
@@ -175,7 +175,10 @@ async fn read<'d>(body: Body, headers: &HeaderMap, door: &'d Door) -> Result<(By
 }
 
 fn arrived(body: &Bytes, json: bool, door: &Door, (head, watch): (&Parts, Stopwatch)) -> Result<Arrived, Rejection> {
-    let tree = wire::parse(body, json, &Limits::default())?;
+    let tree = match event::enough(body) {
+        Some(wanted) => wire::parse_for(body, json, &Limits::default(), wanted)?,
+        None => wire::parse(body, json, &Limits::default())?,
+    };
     let label = Label::of(&tree);
     let now = door.clock.now();
     let admitted = door.gate.admit(&tree, &label, now);

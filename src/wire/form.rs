@@ -3,6 +3,7 @@
 use super::percent;
 use super::tree::{Format, ROOT, Tree, Value};
 use super::{Limits, Refused};
+use crate::types::is_credential;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +13,8 @@ pub(super) const ONCE_AT_ROOT: [&str; 3] = ["event", "auth", "data"];
 /// The same under `auth`.
 pub(super) const ONCE_UNDER_AUTH: [&str; 2] = ["application_token", "member_id"];
 
-pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Refused> {
+/// `wanted`: of the values below the second level only those of these names are put into the tree; `None`: all.
+pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>) -> Result<Tree<'a>, Refused> {
     // They never occur raw in an encoded body; editors and replay tools add them.
     let end = body
         .iter()
@@ -22,9 +24,12 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits) -> Result<Tree<'a>, Refu
         body: &body[..end],
         text: std::str::from_utf8(&body[..end]).ok(),
         limits,
+        wanted,
+        left_out: 0,
         tree: Tree::new(body, Format::Form, (end / 36).min(limits.max_pairs)),
         prefix: &[],
         parent: ROOT,
+        deep: false,
         names: Vec::new(),
     };
     reader.run()?;
@@ -47,11 +52,16 @@ struct Reader<'a, 'l> {
     /// The same, where all of it is UTF-8 (nearly always): then no name has to be checked by itself.
     text: Option<&'a str>,
     limits: &'l Limits,
+    wanted: Option<&'l [&'l str]>,
+    /// Values that were not wanted.
+    left_out: usize,
     tree: Tree<'a>,
     /// The last key up to the bracket that opens its last group, and the place it led to: PHP writes an object's
     /// fields one after the other, so the next key mostly begins with the same bytes.
     prefix: &'a [u8],
     parent: u32,
+    /// Whether that place is below the second level.
+    deep: bool,
     /// The parts of the key in hand, kept for their memory.
     names: Vec<Cow<'a, str>>,
 }
@@ -78,13 +88,16 @@ impl<'a> Reader<'a, '_> {
     fn pair(&mut self, start: usize) -> Result<usize, Refused> {
         if let Some((name, key_end)) = self.sibling(start) {
             let value = self.value(key_end);
-            self.leaf(self.parent, Cow::Borrowed(name), value.clone())?;
+            if !(self.deep && self.passes_over(self.parent, name, &value)) {
+                self.leaf(self.parent, Cow::Borrowed(name), value.clone())?;
+            }
             return Ok(value.end);
         }
         let key_end = memchr2(b'=', b'&', &self.body[start..]).map_or(self.body.len(), |length| start + length);
         let value = self.value(key_end);
         let mut names = std::mem::take(&mut self.names);
         let last_group = split(&self.body[start..key_end], self.limits, &mut names);
+        let deep = names.len() > 2;
         if let Some(last_group) = last_group {
             let (leaf, parents) = names.split_last_mut().unzip();
             // An empty group leads to another place each time.
@@ -94,11 +107,14 @@ impl<'a> Reader<'a, '_> {
             let parent = parents.map_or(Ok(ROOT), |parents| self.descend(parents))?;
             if let Some(leaf) = leaf {
                 let name = self.named(parent, std::mem::take(leaf));
-                self.leaf(parent, name, value.clone())?;
+                if !(deep && self.passes_over(parent, &name, &value)) {
+                    self.leaf(parent, name, value.clone())?;
+                }
             }
             if last_group > 0 && same_again {
                 self.prefix = &self.body[start..start + last_group];
                 self.parent = parent;
+                self.deep = deep;
             }
         } else {
             self.tree.ignored += 1;
@@ -159,7 +175,9 @@ impl<'a> Reader<'a, '_> {
             let name = self.named(at, std::mem::take(name));
             at = match self.tree.find(at, &name) {
                 // A body of empty groups would make an entry of each two bytes.
-                None if self.tree.len() >= self.limits.max_entries() => return Err(Refused::TooManyPairs),
+                None if self.tree.len() + self.left_out >= self.limits.max_entries() => {
+                    return Err(Refused::TooManyPairs);
+                }
                 None => self.tree.add(at, name, Value::Object),
                 Some(child) if self.tree.entry(child).is_container() => child,
                 Some(_) if at == ROOT || self.once(at, &name).is_some() => return Err(Refused::ConflictingKey),
@@ -170,6 +188,19 @@ impl<'a> Reader<'a, '_> {
             };
         }
         Ok(at)
+    }
+
+    /// Leaves out a value that is not wanted. A credential is cut all the same.
+    fn passes_over(&mut self, parent: u32, name: &str, value: &Range<usize>) -> bool {
+        let Some(wanted) = self.wanted else { return false };
+        if wanted.contains(&name) {
+            return false;
+        }
+        self.left_out += 1;
+        if self.tree.entry(parent).credential || is_credential(name) {
+            self.cut(value.clone());
+        }
+        true
     }
 
     fn leaf(&mut self, parent: u32, name: Cow<'a, str>, value: Range<usize>) -> Result<(), Refused> {

@@ -116,12 +116,36 @@ impl std::error::Error for Refused {}
 /// [`Refused`] if nothing of it may be believed. A form with some bad pairs is read without them, see
 /// [`Tree::ignored_pairs`].
 pub fn parse<'a>(body: &'a [u8], content_type_is_json: bool, limits: &Limits) -> Result<Tree<'a>, Refused> {
+    read(body, content_type_is_json, limits, None)
+}
+
+/// The same for who needs little of a long form: of the values below its second level the tree has only those of the
+/// `wanted` names. What is refused and what [`cut_credentials`] cuts is the same as of the whole.
+///
+/// # Errors
+/// As of [`parse`].
+pub fn parse_for<'a>(
+    body: &'a [u8],
+    content_type_is_json: bool,
+    limits: &Limits,
+    wanted: &[&str],
+) -> Result<Tree<'a>, Refused> {
+    // Values left out are counted as if each were new, so a whole tree may be had where this one is refused.
+    read(body, content_type_is_json, limits, Some(wanted)).or_else(|_| parse(body, content_type_is_json, limits))
+}
+
+fn read<'a>(
+    body: &'a [u8],
+    content_type_is_json: bool,
+    limits: &Limits,
+    wanted: Option<&[&str]>,
+) -> Result<Tree<'a>, Refused> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let tree = match first {
         None => return Err(Refused::Empty),
         Some(b'{' | b'[') => json::read(body, limits)?,
         Some(_) if content_type_is_json => json::read(body, limits)?,
-        Some(_) => form::read(body, limits)?,
+        Some(_) => form::read(body, limits, wanted)?,
     };
     if tree.root().is_empty() {
         return Err(Refused::Empty);
