@@ -20,7 +20,7 @@ use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::{Bot, Dispatch, Outbox, Roster, Ways};
 use crate::fetch::Fetch;
 use crate::http::{self, Admin, Door, Doors, Gate, Observer};
-use crate::identity::Identities;
+use crate::identity::{Changes, Identities};
 use crate::lifecycle::{self, Stop};
 use crate::rest::{Client, Desk};
 use crate::settings::Settings;
@@ -113,6 +113,11 @@ pub(crate) struct Running {
         expect(dead_code, reason = "only tests wait for everything to settle")
     )]
     fetching: watch::Receiver<Activity>,
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "only tests wait for everything to settle")
+    )]
+    changing: watch::Receiver<Activity>,
     pub(crate) identities: Identities,
 }
 
@@ -161,7 +166,9 @@ impl Running {
         let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view))?;
+        let changes = Changes::new(identities.clone(), desk.clone(), token::random);
+        let changing = changes.activity();
+        let admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
         let public_room = door(settings, &store, &identities, &clock, observer);
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
@@ -180,7 +187,7 @@ impl Running {
         let fetch = Fetch::new(store.clone(), clock, desk.clone(), identities.clone());
         let fetching = fetch.activity();
         let (seen, delivering) = (dispatch.activity(), deliver.activity());
-        let work = dispatching.then_some((dispatch, deliver, fetch));
+        let work = dispatching.then_some((dispatch, deliver, fetch, changes));
         let engines = engines(&identities, work, &stop);
         Ok(Self {
             public,
@@ -195,6 +202,7 @@ impl Running {
             delivering,
             installing: identities.activity(),
             fetching,
+            changing,
             identities,
         })
     }
@@ -225,10 +233,13 @@ impl Running {
                 .installing
                 .borrow_and_update()
                 .is_idle(0, self.identities.generation(), now);
-            // A poll that the deliverer holds back waits for the clock like it.
-            let held = fetching.running.min(self.delivering.borrow().held);
-            let fetch = fetching.is_idle(held, served, now);
-            if fetch && dispatch && deliver && install {
+            // A poll that the deliverer holds back waits for the clock like it, and so does a question about a change.
+            let held = self.delivering.borrow().held;
+            let changing = *self.changing.borrow_and_update();
+            let fetch = fetching.is_idle(fetching.running.min(held), served, now);
+            let held = held.saturating_sub(fetching.running).min(changing.running);
+            let change = changing.is_idle(held, served, now);
+            if fetch && change && dispatch && deliver && install {
                 return;
             }
             tokio::select! {
@@ -236,6 +247,7 @@ impl Running {
                 changed = self.delivering.changed() => if changed.is_err() { return },
                 changed = self.fetching.changed() => if changed.is_err() { return },
                 changed = self.installing.changed() => if changed.is_err() { return },
+                changed = self.changing.changed() => if changed.is_err() { return },
             }
         }
     }
@@ -273,13 +285,14 @@ impl Running {
 }
 
 /// Starts what works from the store; `None`: events are accepted and wait.
-fn engines(identities: &Identities, work: Option<(Dispatch, Deliver, Fetch)>, stop: &Stop) -> JoinSet<()> {
+fn engines(identities: &Identities, work: Option<(Dispatch, Deliver, Fetch, Changes)>, stop: &Stop) -> JoinSet<()> {
     let mut engines = JoinSet::new();
     engines.spawn(identities.clone().work(stop.clone()));
-    if let Some((dispatch, deliver, fetch)) = work {
+    if let Some((dispatch, deliver, fetch, changes)) = work {
         engines.spawn(dispatch.work(stop.clone()));
         engines.spawn(deliver.work(stop.clone()));
         engines.spawn(fetch.work(stop.clone()));
+        engines.spawn(changes.work(stop.clone()));
     }
     engines
 }
@@ -320,6 +333,7 @@ fn door(
 fn admin_of(
     settings: &Settings,
     store: &Store,
+    changes: &Changes,
     identities: &Identities,
     (clock, stop): (&Clock, &Stop),
     (ways, deliver): (&Ways, &DeliverView),
@@ -327,6 +341,7 @@ fn admin_of(
     Ok(Admin {
         store: store.clone(),
         identities: identities.clone(),
+        changes: changes.clone(),
         desk: ways.desk.clone(),
         outbox: ways.outbox.clone(),
         deliver: deliver.clone(),

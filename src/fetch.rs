@@ -50,6 +50,12 @@ struct Line {
     /// Polls in a row that brought nothing but an error.
     errors: u32,
     asking: Option<Id>,
+    /// When its last poll began, and the first of those that have found nothing since; how many there were.
+    began: Timestamp,
+    dry_since: Timestamp,
+    dry: u32,
+    /// When the portal was last told how its events shall come.
+    told: Option<Timestamp>,
 }
 
 /// What a poll came to.
@@ -142,10 +148,12 @@ impl Fetch {
         let now = self.poll.clock.now();
         let mut served = BTreeMap::new();
         for site in self.identities.sites() {
-            for (bot, _) in site.bots.iter().filter(|(_, bot)| bot.fetches) {
-                let key = (site.id, *bot);
+            for (number, bot) in site.bots.iter().filter(|(_, bot)| bot.polls()) {
+                let key = (site.id, *number);
                 let known = self.lines.remove(&key);
-                served.insert(key, known.unwrap_or_else(|| Line::new(&site.name, now)));
+                let mut line = known.unwrap_or_else(|| Line::new(&site.name, now));
+                line.switched(bot.switching.and_then(|switching| switching.told), now);
+                served.insert(key, line);
             }
         }
         self.lines = served;
@@ -201,6 +209,7 @@ impl Fetch {
             (key, poll.keep(key, &portal, offset, answer).await)
         });
         line.asking = Some(task.id());
+        line.began = self.poll.clock.now();
     }
 
     fn ended(&mut self, ended: Result<(Id, (Key, Turn)), JoinError>) {
@@ -212,6 +221,9 @@ impl Fetch {
                 }
                 if let Some(line) = self.lines.get_mut(&key) {
                     line.ended(key.1, &turn, now);
+                    if line.dry > 1 {
+                        self.identities.polled_dry(key.0, key.1, line.dry_since);
+                    }
                 }
             }
             Err(error) => {
@@ -243,6 +255,7 @@ fn errand(
         repeatable: true,
         in_company: true,
         deadline,
+        change: None,
         answer,
     }
 }
@@ -256,6 +269,17 @@ impl Line {
             pause: NEXT,
             errors: 0,
             asking: None,
+            began: now,
+            dry_since: now,
+            dry: 0,
+            told: None,
+        }
+    }
+
+    /// The portal was told something new: what it has now is asked for at once.
+    fn switched(&mut self, told: Option<Timestamp>, now: Timestamp) {
+        if self.told != told {
+            (self.told, self.due, self.pause) = (told, now, NEXT);
         }
     }
 
@@ -267,6 +291,14 @@ impl Line {
     fn ended(&mut self, bot: i64, turn: &Turn, now: Timestamp) {
         self.asking = None;
         self.ended = now;
+        if !matches!(turn, Turn::Kept { events: 0, .. }) {
+            self.dry = 0;
+        } else {
+            if self.dry == 0 {
+                self.dry_since = self.began;
+            }
+            self.dry = self.dry.saturating_add(1);
+        }
         match turn {
             Turn::Kept { next, events, more } => {
                 if self.errors > 0 {

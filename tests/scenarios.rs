@@ -4,6 +4,8 @@
 mod batches;
 mod fetch;
 mod identity;
+mod rotation;
+mod switching;
 mod upload;
 
 use crate::scene::*;
@@ -281,43 +283,6 @@ async fn s21_twenty_thousand_and_one_characters_are_split_in_two_and_no_tag_is_t
         .sum();
     assert_eq!(inside, 19_994, "nothing is lost");
     over(stage).await;
-}
-
-/// A portal with user 27 and a bot that fetches its events, registered by REST: its id.
-async fn fetching(clock: &imbot::types::Clock) -> (Portal, i64) {
-    let portal = Portal::start(PortalConfig::new(clock.clone())).await.unwrap();
-    portal.add_user(27, "Ann");
-    let fields = json!({ "code": "fetcher", "botToken": "old", "properties": { "name": "Fetcher" } });
-    let (_, made) = rest(
-        &portal.incoming_webhook(),
-        "imbot.v2.Bot.register",
-        &json!({ "fields": fields }),
-    )
-    .await;
-    (portal, made["result"]["bot"]["id"].as_i64().unwrap())
-}
-
-async fn said(portal: &Portal, bot: i64, texts: &[&str]) {
-    for text in texts {
-        portal.say(27, &bot.to_string(), text).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn s20_after_a_rotation_calls_and_events_go_by_the_new_token() {
-    let (portal, bot) = fetching(&imbot::types::Clock::system()).await;
-    said(&portal, bot, &["queued"]).await;
-    let base = portal.incoming_webhook();
-    let rotate = json!({ "botId": bot, "botToken": "old", "fields": { "botToken": "new" } });
-    assert_eq!(rest(&base, "imbot.v2.Bot.update", &rotate).await.0, 200);
-    let fetch = |token: &str| json!({ "botId": bot, "botToken": token });
-    let (status, refused) = rest(&base, "imbot.v2.Event.get", &fetch("old")).await;
-    assert_eq!((status, &refused["error"]), (400, &json!("BOT_OWNERSHIP_ERROR")));
-    let (_, page) = rest(&base, "imbot.v2.Event.get", &fetch("new")).await;
-    assert_eq!(
-        page["result"]["events"][0]["data"]["message"]["text"], "queued",
-        "what waits is kept"
-    );
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 //! keeps a server from starting meanwhile; handles no event and sends nothing that is queued.
 
 use super::terms::{ack, rules};
-use super::token::random_token;
+use super::token::{random, random_token};
 use super::{StartError, identities, open_store};
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::Outbox;
 use crate::http::{self, Admin};
-use crate::identity::{Identities, Setup};
+use crate::identity::{Changes, Identities, Setup};
 use crate::lifecycle::Stop;
 use crate::rest::{Client, Desk};
 use crate::settings::Settings;
@@ -78,6 +78,7 @@ impl Aside {
         }
         let admin = Admin {
             store: store.clone(),
+            changes: Changes::new(known.clone(), desk.clone(), random),
             desk,
             deliver: view,
             outbox: Outbox::default(),

@@ -70,9 +70,12 @@ fn site_bot(bot: &BotSettings) -> SiteBot {
     SiteBot {
         handler: bot.handler.clone(),
         bot_token: bot.bot_token.clone(),
+        token_source: bot.token_source.clone(),
         event_token: bot.expected_token(),
-        code: None,
+        label: bot.code.clone(),
         fetches: bot.event_mode == EventMode::Fetch,
+        event_url: bot.event_url.clone(),
+        ..SiteBot::default()
     }
 }
 

@@ -16,6 +16,11 @@ pub(super) fn admin_token(settings: &Settings) -> Result<Secret, StartError> {
     Ok(token)
 }
 
+/// Random numbers of the machine, for whoever makes tokens.
+pub(super) fn random(bytes: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(bytes).map_err(io::Error::other)
+}
+
 pub(super) fn random_token() -> Result<Secret, StartError> {
     let mut random = [0_u8; 32];
     getrandom::fill(&mut random).map_err(|error| StartError::Machine(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! `imbot config check` and `imbot config example`: texts only. Imports settings; prints nothing itself, shows no secret.
 
 use crate::settings::{self, Ack, BotSettings, Environment, EventMode, Install, Loaded, PortalSettings, Settings};
+use crate::store::{self, Peeked};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -36,6 +37,7 @@ fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
     );
     let _ = writeln!(text, "operator: http://{}", admin.listen);
     let _ = writeln!(text, "store:    {}", store.path.display());
+    let stored = store::peek(&store.path, store.key.as_ref()).unwrap_or_default();
     for portal in &settings.portals {
         let _ = writeln!(
             text,
@@ -51,6 +53,10 @@ fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
                 identity(portal, bot),
                 source(bot.event_mode)
             );
+            let of_bot = |peeked: &&Peeked| peeked.portal == portal.name && peeked.bot == bot.id;
+            if let Some(difference) = stored.iter().find(of_bot).and_then(|peeked| token(bot, peeked)) {
+                let _ = writeln!(text, "    {difference}");
+            }
         }
     }
     for app in &settings.apps {
@@ -78,6 +84,22 @@ fn source(mode: EventMode) -> &'static str {
         EventMode::Webhook => "",
         EventMode::Fetch => ", fetches its events",
     }
+}
+
+/// How the token that the store has differs from the configured one.
+fn token(bot: &BotSettings, peeked: &Peeked) -> Option<String> {
+    let Some(rotation) = &peeked.rotation else {
+        return Some("the store has another token for it, which this store.key cannot read".to_owned());
+    };
+    if rotation.done.is_none() {
+        return Some("its token is being changed, and the portal has not said yet which one it has".to_owned());
+    }
+    (bot.bot_token.as_ref() != Some(&rotation.new)).then(|| {
+        format!(
+            "the stored token is used, not the configured one: it is to be changed in {}",
+            bot.token_source
+        )
+    })
 }
 
 /// What a 200 means to who configures it.

@@ -17,6 +17,11 @@ mod portal;
 mod portals;
 mod replay;
 mod resend;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "`imbot register --rotate-token` is to call it")
+)]
+mod rotate;
 mod serve;
 mod status;
 mod text;

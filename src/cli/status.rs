@@ -124,6 +124,27 @@ fn of_portal(portal: &Value) -> String {
         );
     }
     text.push_str(&bots(portal));
+    for bot in list(&portal["bots"]) {
+        text.push_str(&changes(bot));
+    }
+    text
+}
+
+/// A change of a bot that is under way, and what differs from the configuration.
+fn changes(bot: &Value) -> String {
+    let mut text = String::new();
+    let (mode, id) = (&bot["eventMode"], cell(&bot["id"]));
+    if matches!(mode["state"].as_str(), Some("both" | "told")) {
+        let _ = writeln!(
+            text,
+            "  bot {id} is being switched to {} since {}: both ways are open",
+            cell(&mode["mode"]),
+            cell(&mode["since"])
+        );
+    }
+    for difference in list(&bot["differences"]) {
+        let _ = writeln!(text, "  {}", cell(difference));
+    }
     text
 }
 

@@ -43,6 +43,9 @@ impl Sender {
             }
             Err(fault) => fault,
         };
+        if self.is_outdated(&piece, &fault, used) {
+            return Some(piece);
+        }
         let (again, doubtful) = match &piece.what {
             What::Errand(errand) if errand.now_or_never => (false, false),
             What::Errand(errand) => (true, !errand.repeatable && fault.executed == Executed::Unknown),

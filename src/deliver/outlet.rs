@@ -7,10 +7,11 @@ use super::park::{Decided, Parks};
 use super::piece::{Piece, Who};
 use super::request::{Ended, Note, Way};
 use super::view::{GateView, PortalView};
-use crate::identity::Site;
+use crate::identity::{Site, SiteBot};
 use crate::method;
 use crate::rest::batch::Runs;
 use crate::rest::{Circuit, Operating, Permit, Turns};
+use crate::store::LeftOut;
 use crate::telemetry;
 use crate::types::{CallId, Lane, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -70,6 +71,20 @@ impl Outlet {
         let rest = self.rests.get(&who).copied().filter(|until| *until > now);
         let gate = self.gates.get(&who).and_then(|gate| gate.blocked_until(method, now));
         rest.max(gate)
+    }
+
+    /// Whose calls wait: refused ones, and bots whose token is being changed.
+    pub(super) fn left_out(&self) -> LeftOut {
+        let mut all = self.parks.left_out();
+        let held = self.site.bots.iter().filter(|(_, bot)| bot.is_held());
+        all.extend(held.map(|(bot, _)| (self.site.id, Some(*bot))));
+        all
+    }
+
+    /// Whether an errand waits because the token of its bot is being changed, and it is no part of that.
+    pub(super) fn holds(&self, piece: &Piece) -> bool {
+        let bot = self.site.bots.get(&piece.bot());
+        !piece.is_change() && bot.is_some_and(SiteBot::is_held)
     }
 
     /// A request has ended: its lanes are free, and what it told is learned. Returns doubted calls that are decided.
@@ -136,7 +151,9 @@ impl Outlet {
 
     /// Why an errand that is late could not leave.
     pub(super) fn obstacle(&self, piece: &Piece, now: Timestamp) -> &'static str {
-        if matches!(self.circuit.permits(now), Permit::No(_)) {
+        if self.holds(piece) {
+            "the bot's token is being changed"
+        } else if matches!(self.circuit.permits(now), Permit::No(_)) {
             "the portal does not answer"
         } else if self.shut_until(piece.who, piece.method(), now).is_some() {
             "the method has used up its operating time"

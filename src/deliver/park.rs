@@ -2,7 +2,7 @@
 //! are welcome again. Owns who is parked and which calls are in doubt; sends nothing.
 
 use super::backoff::PARK;
-use super::piece::{Probe, Who};
+use super::piece::{Piece, Probe, Who};
 use super::view::ParkView;
 use crate::rest::{Class, Fault};
 use crate::store::{ClaimedCall, LeftOut};
@@ -116,9 +116,11 @@ impl Parks {
     }
 
     /// Why an errand of this bot and identity is refused.
-    pub(super) fn refuses(&self, who: Who, bot: i64) -> Option<&str> {
+    pub(super) fn refuses(&self, piece: &Piece) -> Option<&str> {
         let mut parks = self.parks.iter();
-        let park = parks.find(|park| park.who == who && (!park.of_bot || park.bot == bot))?;
+        // A change of its token may be what helps a refused bot.
+        let of_bot = |park: &Park| park.bot == piece.bot() && !piece.is_change();
+        let park = parks.find(|park| park.who == piece.who && (!park.of_bot || of_bot(park)))?;
         Some(&park.reason)
     }
 

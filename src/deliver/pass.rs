@@ -86,7 +86,7 @@ impl Pass<'_> {
         let mut pool = if places == 0 {
             Pool::nothing(next)
         } else {
-            let left_out = self.outlet.parks.left_out();
+            let left_out = self.outlet.left_out();
             let store = &self.sender.store;
             let waiting = store.waiting_calls(self.outlet.site.id, &self.outlet.busy, &left_out, LOOK, self.now);
             Pool::new(waiting, next)
@@ -310,7 +310,7 @@ impl Pass<'_> {
     }
 
     fn may_leave(&self, piece: &Piece) -> bool {
-        self.outlet.shut_until(piece.who, piece.method(), self.now).is_none()
+        !self.outlet.holds(piece) && self.outlet.shut_until(piece.who, piece.method(), self.now).is_none()
     }
 
     fn may_share(&self, piece: &Piece) -> bool {
@@ -366,7 +366,7 @@ impl Pass<'_> {
                 if paused.contains(&(site, None)) || paused.contains(&(site, Some(piece.bot()))) {
                     return Some(AskError::Parked("paused by an operator".to_owned()));
                 }
-                if let Some(why) = outlet.parks.refuses(piece.who, piece.bot()) {
+                if let Some(why) = outlet.parks.refuses(piece) {
                     return Some(AskError::Parked(why.to_owned()));
                 }
                 let lane = notice(piece)?;

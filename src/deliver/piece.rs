@@ -7,6 +7,7 @@ use crate::rest::{Errand, batch};
 use crate::store::{ClaimedCall, Identity, NewCall, Unknown};
 use crate::types::{Lane, PortalId, Priority, Timestamp};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// As whom a request is made: what Bitrix24 counts operating time by, and what a batch has in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,6 +136,26 @@ impl Piece {
         }
     }
 
+    /// As it is sent: with the token that the bot is to have, where it is about that.
+    pub(super) fn sent(&self) -> Cow<'_, str> {
+        let change = match &self.what {
+            What::Errand(errand) => errand.change.as_ref().and_then(|change| change.to.as_ref()),
+            What::Call(_) | What::Probe(_) => None,
+        };
+        match (change, serde_json::from_str::<Value>(self.params())) {
+            (Some(token), Ok(mut params)) => {
+                params["fields"]["botToken"] = token.expose().into();
+                Cow::Owned(params.to_string())
+            }
+            _ => Cow::Borrowed(self.params()),
+        }
+    }
+
+    /// Whether it is part of a change of its bot's token.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(&self.what, What::Errand(errand) if errand.change.is_some())
+    }
+
     pub(super) fn bot(&self) -> i64 {
         match &self.what {
             What::Call(claimed) => claimed.call.bot,
@@ -168,7 +189,7 @@ impl Piece {
     pub(super) fn may_share(&self, rules: Rules) -> bool {
         let repeatable = match &self.what {
             What::Call(claimed) => claimed.call.unknown == Unknown::Repeat || rules.repeat_unknown,
-            What::Errand(errand) => errand.repeatable && !errand.now_or_never,
+            What::Errand(errand) => errand.repeatable && !errand.now_or_never && errand.change.is_none(),
             What::Probe(_) => false,
         };
         repeatable && batch::fits(self.method(), self.params())

@@ -5,7 +5,7 @@ use super::engine::Rules;
 use super::meter::{Meter, Ticket};
 use super::piece::{Piece, Probe, What, Who};
 use crate::identity::{Identities, Site};
-use crate::rest::{Client, Command, Credentials, Fault, Operated, Reply};
+use crate::rest::{Class, Client, Command, Credentials, Fault, Operated, Reply};
 use crate::store::{ClaimedCall, Store, StoreError, Unknown};
 use crate::types::{CallId, Clock, Lane};
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl Sender {
         let now = self.clock.now();
         match &whole {
             None => meter.succeeded(),
-            Some(fault) if fault.class == crate::rest::Class::Limit => meter.refused(now, fault.retry_after),
+            Some(fault) if fault.class == Class::Limit => meter.refused(now, fault.retry_after),
             Some(_) => {}
         }
         ended.way = way(whole.as_ref());
@@ -200,6 +200,10 @@ impl Sender {
             .credentials(who.portal, piece.bot(), who.identity, token)
             .await?;
         Ok(match (&piece.what, found) {
+            (What::Errand(errand), Some(Credentials::Webhook { url, .. })) if errand.change.is_some() => {
+                let bot_token = errand.change.as_ref().map(|change| change.token.clone());
+                Some(Credentials::Webhook { url, bot_token })
+            }
             (What::Errand(errand), Some(Credentials::Webhook { url, .. })) if !errand.with_bot => {
                 Some(Credentials::Webhook { url, bot_token: None })
             }
@@ -207,10 +211,24 @@ impl Sender {
         })
     }
 
+    /// Whether a bot was refused only because its token is being changed, or was changed while this was on its way.
+    pub(super) fn is_outdated(&self, piece: &Piece, fault: &Fault, used: &Credentials) -> bool {
+        let Credentials::Webhook {
+            bot_token: Some(used), ..
+        } = used
+        else {
+            return false;
+        };
+        let site = self.identities.site(piece.who.portal);
+        let bot = site.as_ref().and_then(|site| site.bots.get(&piece.bot()));
+        let changed = bot.is_some_and(|bot| bot.is_held() || bot.token() != Some(used));
+        fault.class == Class::Bot && !piece.is_change() && changed
+    }
+
     /// The outcome of each piece, and the fault of the request as a whole.
     async fn exchange(&self, ready: &[Ready]) -> (Vec<Result<Reply, Fault>>, Option<Fault>) {
         if let [(piece, credentials)] = ready {
-            let outcome = self.client.call(credentials, piece.method(), piece.params()).await;
+            let outcome = self.client.call(credentials, piece.method(), &piece.sent()).await;
             let whole = outcome.as_ref().err().cloned();
             return (vec![outcome], whole);
         }

@@ -40,10 +40,13 @@ impl Sender {
                 }
                 Err(_) => {}
             }
+            let fault = outcome.as_ref().err();
+            let outdated = fault.is_some_and(|fault| self.is_outdated(&piece, fault, &credentials));
             let piece = match piece.what {
                 What::Call(claimed) => {
                     let step = match outcome {
                         Ok(reply) => Step::Done(reply),
+                        Err(fault) if outdated => Step::Failed(fault, Verdict::Again),
                         Err(fault) => {
                             let verdict = judge(&fault, &claimed, self.rules, piece.renewed, shared);
                             Step::Failed(fault, verdict)

@@ -114,9 +114,7 @@ fn site(id: PortalId, far: &Far, plan: (u32, f64)) -> Site {
     let bot = |token: Option<&str>| SiteBot {
         handler: "echo".to_owned(),
         bot_token: token.map(Secret::new),
-        event_token: None,
-        code: None,
-        fetches: false,
+        ..SiteBot::default()
     };
     Site {
         id,
@@ -225,6 +223,7 @@ impl Shop {
             repeatable: true,
             in_company: false,
             deadline,
+            change: None,
             // The desk puts its own end here.
             answer: tokio::sync::oneshot::channel().0,
         };

@@ -106,6 +106,7 @@ impl Ctx {
             repeatable: true,
             in_company: false,
             deadline: line.answer_by,
+            change: None,
             answer,
         };
         let answer = line.desk.ask(errand).await.map_err(because)?;
@@ -154,6 +155,7 @@ impl Ctx {
             repeatable: false,
             in_company: false,
             deadline: line.deadline,
+            change: None,
             answer,
         };
         match line.desk.hand_in(errand) {

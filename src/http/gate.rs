@@ -5,7 +5,7 @@
 //! Without a known token everything is refused. Source: wire format, sections 2 and 6.
 
 use crate::event::{Kind, Label};
-use crate::identity::{Identities, Site, SiteBot};
+use crate::identity::{Identities, Site};
 use crate::store::Identity;
 use crate::types::Timestamp;
 use crate::wire::Tree;
@@ -88,15 +88,11 @@ fn authentic(site: &Site, presented: &[u8], label: &Label, now: Timestamp) -> Re
     let portals_own = site.proves(presented, now);
     let verdict = match (label.kind, label.bot) {
         (Kind::ImbotV2, Some(bot)) => match site.bots.get(&bot) {
-            Some(SiteBot {
-                event_token: Some(token),
-                ..
-            }) => token.matches(presented).then_some(true),
-            Some(_) => portals_own.then_some(true),
+            Some(found) => found.proves(presented, now).unwrap_or(portals_own).then_some(true),
             None => portals_own.then_some(false),
         },
         // Without a bot the event cannot be handled, only kept: any token of the portal shows whose it is.
-        (Kind::ImbotV2, None) => (portals_own || any_bots(site, presented)).then_some(true),
+        (Kind::ImbotV2, None) => (portals_own || any_bots(site, presented, now)).then_some(true),
         (_, Some(bot)) => portals_own.then_some(site.bots.contains_key(&bot)),
         (_, None) => portals_own.then_some(true),
     };
@@ -104,7 +100,7 @@ fn authentic(site: &Site, presented: &[u8], label: &Label, now: Timestamp) -> Re
 }
 
 /// Looks at every bot, so that the time does not tell which one matched.
-fn any_bots(site: &Site, presented: &[u8]) -> bool {
-    let tokens = site.bots.values().filter_map(|bot| bot.event_token.as_ref());
-    tokens.filter(|token| token.matches(presented)).count() > 0
+fn any_bots(site: &Site, presented: &[u8], now: Timestamp) -> bool {
+    let bots = site.bots.values();
+    bots.filter(|bot| bot.proves(presented, now) == Some(true)).count() > 0
 }

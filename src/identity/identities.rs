@@ -1,6 +1,7 @@
 //! `Identities`: who is served, and where every call gets its credentials. Its other files prove installations, renew
 //! tokens and watch over both. Never logs a token.
 
+use super::changes::Kept;
 use super::holding::Holding;
 use super::renewal::Renewal;
 use super::site::{Application, Site};
@@ -41,6 +42,8 @@ pub(super) struct Inner {
     pub(super) knocks: AtomicU64,
     pub(super) activity: watch::Sender<Activity>,
     pub(super) moves: Mutex<Option<mpsc::Receiver<Moved>>>,
+    /// Changes of bots, as the store has them.
+    pub(super) kept: Mutex<Kept>,
 }
 
 impl Identities {
@@ -58,6 +61,7 @@ impl Identities {
         } = setup;
         let (kept, learned) = (store.installations()?, store.learned_bots()?);
         let inner = Inner {
+            kept: Mutex::new(Kept::load(&store)?),
             moves: Mutex::new(client.moves()),
             store,
             clock,
@@ -227,14 +231,16 @@ impl Identities {
             let before = self.site(site.id);
             let bound = before.as_ref().and_then(|before| before.member_id.clone());
             site.member_id = site.member_id.or(bound);
-            if before.is_none_or(|before| by_hand(&before)) {
+            if before.as_ref().is_none_or(|before| by_hand(before)) {
+                self.go_on_fetching(before.as_deref(), &site);
                 self.serve(site);
             }
         }
     }
 
     /// Puts a portal in and lets its host be called.
-    pub(super) fn serve(&self, site: Site) {
+    pub(super) fn serve(&self, mut site: Site) {
+        self.recall(&mut site);
         self.let_call(&site);
         self.0.table.put(site);
     }
@@ -247,12 +253,14 @@ impl Identities {
 
     /// A bot's number at a portal is known from now on; an older number of the same code goes.
     fn numbered(&self, portal: PortalId, code: &str, bot: i64) {
+        let kept = self.kept();
         self.0.table.change(portal, |site| {
             let known = site.bots.iter().find(|(_, bot)| bot.code.as_deref() == Some(code));
             let known = known.map(|(number, _)| *number);
             let taken = known.and_then(|number| site.bots.remove(&number));
             if let Some(mut found) = taken.or_else(|| site.unnumbered.get(code).cloned()) {
                 found.code = Some(code.to_owned());
+                kept.recall((portal, bot), &mut found);
                 site.bots.insert(bot, found);
             }
         });
@@ -275,6 +283,6 @@ fn webhook(site: &Site, bot: i64) -> Option<Credentials> {
     let url = site.incoming_webhook.clone()?;
     Some(Credentials::Webhook {
         url,
-        bot_token: site.bots.get(&bot).and_then(|bot| bot.bot_token.clone()),
+        bot_token: site.bots.get(&bot).and_then(|bot| bot.token().cloned()),
     })
 }

@@ -1,7 +1,7 @@
 //! A portal as it is served, and an application as it is configured. Plain data; looks nothing up.
 
-use crate::store::Identity;
-use crate::types::{PortalId, Secret, Timestamp};
+use crate::store::{Identity, Rotation, Switching};
+use crate::types::{PortalId, Secret, SecretSource, Timestamp};
 use std::collections::HashMap;
 
 /// A portal that is served: configured, or installed and accepted.
@@ -42,14 +42,72 @@ pub(crate) struct Site {
 pub(crate) struct SiteBot {
     /// Which bot of the program answers.
     pub(crate) handler: String,
-    /// For calls through the incoming webhook.
+    /// For calls through the incoming webhook, as configured; [`token`](Self::token) is the one in use.
     pub(crate) bot_token: Option<Secret>,
+    /// Where `bot_token` was written.
+    pub(crate) token_source: SecretSource,
     /// The `application_token` of its events, given or derived; `None`: the portal's own.
     pub(crate) event_token: Option<Secret>,
+    /// What the store knows of a change of its token: wins over what is configured.
+    pub(crate) rotation: Option<Rotation>,
+    /// The file of its token could not be rewritten; not tried again before the configuration is read again.
+    pub(crate) unwritable: bool,
     /// Its code, where its number was learned by it.
     pub(crate) code: Option<String>,
-    /// Its events are fetched from the portal's queue; those that come to the door are taken, too.
+    /// The code it has in the configuration; may be empty.
+    pub(crate) label: String,
+    /// Its events are to be fetched from the portal's queue, as configured; [`polls`](Self::polls) says whether they are.
     pub(crate) fetches: bool,
+    /// What the store knows of a change of the way its events come: wins over what is configured.
+    pub(crate) switching: Option<Switching>,
+    /// Where the portal is told to post its events.
+    pub(crate) event_url: Option<String>,
+}
+
+impl SiteBot {
+    /// What it calls with: as long as nobody knows which token the portal has, the one before.
+    pub(crate) fn token(&self) -> Option<&Secret> {
+        match &self.rotation {
+            Some(rotation) if rotation.done.is_some() => Some(&rotation.new),
+            Some(rotation) => Some(&rotation.old),
+            None => self.bot_token.as_ref(),
+        }
+    }
+
+    /// Nobody knows which token the portal has: its calls wait.
+    pub(crate) fn is_held(&self) -> bool {
+        self.rotation.as_ref().is_some_and(|rotation| rotation.done.is_none())
+    }
+
+    /// Whether this proves an event to be for it; `None`: the portal's own token does. Looks at all, so that the time
+    /// does not tell which one matched.
+    pub(crate) fn proves(&self, presented: &[u8], now: Timestamp) -> Option<bool> {
+        let given = self.event_token.as_ref()?;
+        let Some(rotation) = &self.rotation else {
+            return Some(given.matches(presented));
+        };
+        let own = |token: &Secret| token.proof_of_bot().matches(presented);
+        let former = rotation.former.iter();
+        let former = former.filter(|(token, until)| own(token) & (now < *until)).count() > 0;
+        let before = own(&rotation.old) & rotation.done.is_none();
+        // One that was written by hand and is no bot token's stays good.
+        let derived = [&rotation.configured, &rotation.old].map(Secret::proof_of_bot);
+        let by_hand = given.matches(presented) & !derived.contains(given);
+        Some(own(&rotation.new) | former | before | by_hand)
+    }
+
+    /// Whether its events are fetched now; those that come to the door are taken in any case.
+    pub(crate) fn polls(&self) -> bool {
+        self.switching.map_or(self.fetches, |switching| {
+            switching.fetch || switching.finished.is_none()
+        })
+    }
+
+    /// Whether it has this name in the configuration, at the portal, or as its number.
+    pub(crate) fn is_called(&self, number: i64, name: &str) -> bool {
+        let by_code = !name.is_empty() && (self.label == name || self.code.as_deref() == Some(name));
+        by_code || name.parse() == Ok(number)
+    }
 }
 
 /// A bot of an application.
@@ -67,7 +125,7 @@ impl Site {
     /// As whom a bot calls: the webhook with its own token, else the application, else the token of its events.
     /// Bot 0 is the portal itself: the webhook, else the application.
     pub(crate) fn identity(&self, bot: i64) -> Identity {
-        let token = self.bots.get(&bot).and_then(|bot| bot.bot_token.as_ref());
+        let token = self.bots.get(&bot).and_then(SiteBot::token);
         if self.incoming_webhook.is_some() && (token.is_some() || bot == 0) {
             Identity::Webhook
         } else if self.app.is_some() {
@@ -128,6 +186,7 @@ impl Application {
             let bot = SiteBot {
                 handler: handler.clone(),
                 fetches: *fetches,
+                label: code.clone(),
                 ..SiteBot::default()
             };
             match id {

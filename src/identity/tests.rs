@@ -18,9 +18,7 @@ fn site(id: PortalId, webhook: bool) -> Site {
     let bot = |token: Option<&str>| SiteBot {
         handler: "echo".to_owned(),
         bot_token: token.map(Secret::new),
-        event_token: None,
-        code: None,
-        fetches: false,
+        ..SiteBot::default()
     };
     Site {
         id,

@@ -117,6 +117,8 @@ pub struct Knobs {
     pub empty_is_key: bool,
     /// A handler slower than this gets pauses.
     pub slow_handler: Duration,
+    /// Each event is posted up to this much later, whatever happened to its bot in between, as if it waited in a queue.
+    pub event_delay: Duration,
 }
 
 impl Default for Knobs {
@@ -154,6 +156,7 @@ impl Default for Knobs {
             null_is_empty: false,
             empty_is_key: false,
             slow_handler: Duration::from_secs(5),
+            event_delay: Duration::ZERO,
         }
     }
 }

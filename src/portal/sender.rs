@@ -118,7 +118,8 @@ impl Shared {
         let mut deliveries = Vec::with_capacity(events.len());
         for event in events {
             let sendings = self.state().event_faults.strike(event);
-            for sending in sendings {
+            for mut sending in sendings {
+                sending.delay += self.state().delay();
                 let delivery = self.send(sending).await;
                 let mut state = self.state();
                 if state.deliveries.len() >= KEPT {

@@ -4,6 +4,7 @@ use super::bucket::Buckets;
 use super::config::PortalConfig;
 use super::event_fault::EventFaults;
 use super::fault::Faults;
+use super::knobs::Dice;
 use super::log::LogEntry;
 use super::operating::Operating;
 use super::sender::{Delivery, Outgoing, Pauses};
@@ -64,6 +65,7 @@ pub(super) struct Locked {
     pub(super) faults: Faults,
     pub(super) event_faults: EventFaults,
     pub(super) pauses: Pauses,
+    pub(super) delays: Dice,
     pub(super) log: VecDeque<LogEntry>,
     /// How many entries the log has ever had: the number of its last one.
     pub(super) logged: u64,
@@ -86,11 +88,21 @@ impl Locked {
             faults: Faults::new(0),
             event_faults: EventFaults::default(),
             pauses: Pauses::default(),
+            delays: Dice(0),
             log: VecDeque::new(),
             logged: 0,
             deliveries: VecDeque::new(),
             delivered: 0,
         }
+    }
+
+    /// How long the next event waits before it is posted.
+    pub(super) fn delay(&mut self) -> Duration {
+        let most = self.portal.knobs.event_delay;
+        if most.is_zero() {
+            return most;
+        }
+        most.mul_f64(self.delays.share())
     }
 }
 

@@ -2,7 +2,7 @@
 //! as the outbox. Nothing here is durable: an errand that cannot leave in time is given back.
 
 use super::fault::Fault;
-use crate::types::{Lane, PortalId, Priority, Timestamp};
+use crate::types::{Lane, PortalId, Priority, Secret, Timestamp};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,17 @@ pub(crate) struct Errand {
     pub(crate) in_company: bool,
     /// Given back as [`AskError::NoBudget`] if it could not leave by then.
     pub(crate) deadline: Timestamp,
+    /// Part of a change of the bot's token: it leaves although the bot's other calls wait, and alone.
+    pub(crate) change: Option<TokenChange>,
     pub(crate) answer: oneshot::Sender<Result<Value, AskError>>,
+}
+
+/// Which token an errand goes with, instead of the one in use.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenChange {
+    pub(crate) token: Secret,
+    /// What the bot's token is to be from then on (`fields.botToken`).
+    pub(crate) to: Option<Secret>,
 }
 
 /// Why an errand brought no answer.

@@ -23,7 +23,7 @@ pub(crate) use batch::Command;
 pub(crate) use bucket::{Bucket, Level};
 pub(crate) use circuit::{Circuit, Permit};
 pub(crate) use client::{Client, Credentials};
-pub(crate) use desk::{AskError, Desk, Errand, Errands};
+pub(crate) use desk::{AskError, Desk, Errand, Errands, TokenChange};
 pub(crate) use download::Incoming;
 pub(crate) use fault::{Class, Executed, Fault};
 pub(crate) use oauth::{OauthFault, TokenInfo};

@@ -1,7 +1,7 @@
 //! The settings as the rest of the program reads them: plain data, complete, already checked. Reads nothing itself.
 
 use super::net::Net;
-use crate::types::Secret;
+use crate::types::{Secret, SecretSource};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -195,6 +195,8 @@ pub(crate) struct BotSettings {
     /// A name the program knows.
     pub(crate) handler: String,
     pub(crate) bot_token: Option<Secret>,
+    /// Where `bot_token` was written.
+    pub(crate) token_source: SecretSource,
     pub(crate) application_token: Option<Secret>,
     pub(crate) event_url: Option<String>,
     pub(crate) event_mode: EventMode,
@@ -205,11 +207,7 @@ impl BotSettings {
     ///
     /// For a webhook-registered bot the portal sends `custom` + botToken, cut to 50 characters (wire rules 2.2).
     pub(crate) fn expected_token(&self) -> Option<Secret> {
-        self.application_token.clone().or_else(|| {
-            let token = self.bot_token.as_ref()?.expose();
-            Some(Secret::new(
-                "custom".chars().chain(token.chars()).take(50).collect::<String>(),
-            ))
-        })
+        let derived = || Some(self.bot_token.as_ref()?.proof_of_bot());
+        self.application_token.clone().or_else(derived)
     }
 }

@@ -148,6 +148,7 @@ fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &
             "portal.bot.bot_token: longer than 40 characters: Bitrix24 serves existing bots with it, but registers no new ones",
         );
     }
+    let token_source = fields.find("bot_token").map(|found| sources.vault.source(&found));
     let event_mode = event_mode(&mut fields);
     let fetches = (event_mode == EventMode::Fetch)
         .then(|| fields.find("event_mode").map(|found| found.place))
@@ -159,6 +160,7 @@ fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &
             .unwrap_or_default(),
         handler: handler(sources, &mut fields),
         bot_token,
+        token_source: token_source.unwrap_or_default(),
         application_token: secret(sources, &mut fields, "application_token"),
         event_url: fields.read("event_url", urls::event_url),
         event_mode,

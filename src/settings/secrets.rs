@@ -4,7 +4,7 @@ use super::environment::Environment;
 use super::fields::Found;
 use super::report::Wrong;
 use super::values::shown;
-use crate::types::Secret;
+use crate::types::{Secret, SecretSource};
 use std::io;
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
@@ -33,6 +33,23 @@ impl Vault<'_> {
             return Err(Wrong::new("the secret is empty", "give it a value, or remove the line"));
         }
         Ok(Secret::new(value))
+    }
+
+    /// Where `found` says that the credential is; it need not be readable.
+    pub(super) fn source(&self, found: &Found<'_>) -> SecretSource {
+        let DeValue::Table(table) = found.value else {
+            return SecretSource::Literal;
+        };
+        let Some((kind, name)) = table.iter().next() else {
+            return SecretSource::Literal;
+        };
+        let name = name.get_ref().as_str().unwrap_or_default();
+        match kind.get_ref().as_ref() {
+            "env" => SecretSource::Variable(name.to_owned()),
+            "file" => SecretSource::File(self.folder.join(name)),
+            "credential" => SecretSource::Credential(name.to_owned()),
+            _ => SecretSource::Literal,
+        }
     }
 
     /// A key of 32 bytes, as 64 hexadecimal digits: written so, or the raw bytes of a file or credential.

@@ -18,6 +18,7 @@
 
 mod backlog;
 mod backup;
+mod changes;
 mod commit;
 #[cfg(feature = "testing")]
 mod copy;
@@ -46,6 +47,7 @@ mod verbs;
 mod writer;
 
 pub(crate) use backup::{BackupError, look_at, restore};
+pub(crate) use changes::{Peeked, Rotation, Switching, peek};
 pub(crate) use fetched::FetchedPage;
 pub(crate) use installs::{Installation, Knock, Tokens};
 pub(crate) use lock::owner;

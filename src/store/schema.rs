@@ -79,6 +79,12 @@ CREATE TABLE candidate(
   member_id TEXT PRIMARY KEY, app TEXT NOT NULL, domain TEXT NOT NULL, endpoint TEXT NOT NULL,
   user_id INTEGER NOT NULL, at INTEGER NOT NULL, secrets BLOB, server TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE fetched(portal INTEGER, bot INTEGER, next INTEGER NOT NULL, PRIMARY KEY(portal, bot)) WITHOUT ROWID;
+CREATE TABLE rotation(
+  portal INTEGER, bot INTEGER, planned INTEGER NOT NULL, done INTEGER, secrets BLOB NOT NULL,
+  PRIMARY KEY(portal, bot)) WITHOUT ROWID;
+CREATE TABLE switching(
+  portal INTEGER, bot INTEGER, fetch INTEGER NOT NULL, began INTEGER NOT NULL, told INTEGER, finished INTEGER,
+  PRIMARY KEY(portal, bot)) WITHOUT ROWID;
 CREATE TABLE learned(portal INTEGER, code TEXT, bot INTEGER NOT NULL, PRIMARY KEY(portal, code)) WITHOUT ROWID;
 ";
 

@@ -1,6 +1,7 @@
 //! The one thread that writes. It commits at once when idle and takes all that waited during a commit as the next
 //! group; nobody is answered before the commit that carries their operation. After a failed write it writes no more.
 
+use super::changes::BotChange;
 use super::commit::{Burial, Commit, Verdict};
 use super::endings::Kept;
 use super::fetched::FetchedPage;
@@ -93,6 +94,7 @@ pub(super) enum Change {
     PinMember(PortalId, String),
     Gap(PortalId, String),
     Install(Box<Deed>),
+    OfBot(Box<BotChange>),
     /// A statement of a test's own, to provoke failures.
     #[cfg(test)]
     Sql(&'static str),
@@ -339,6 +341,7 @@ impl Commit<'_> {
             Change::PinMember(portal, member) => self.pin_member(*portal, member).map(Ok),
             Change::Gap(portal, reason) => self.gap(*portal, reason).map(Ok),
             Change::Install(deed) => self.install(deed),
+            Change::OfBot(change) => self.of_bot(change).map(Ok),
             #[cfg(test)]
             Change::Sql(sql) => run_all(self.conn, sql).map(Ok),
         }

@@ -36,6 +36,8 @@ struct Site {
     /// The configuration names the portal's `member_id`.
     member_known: bool,
     knobs: Knobs,
+    /// The public address, where it must be known before the start.
+    address: Option<std::net::SocketAddr>,
     /// Bots belong to an application that must be installed: its `install`, and whether the portals are listed.
     application: Option<(String, bool)>,
 }
@@ -53,6 +55,7 @@ impl Default for StageBuilder {
                 fetching: false,
                 member_known: true,
                 knobs: Knobs::default(),
+                address: None,
                 application: None,
             },
         }
@@ -99,6 +102,17 @@ impl StageBuilder {
     #[must_use]
     pub fn fetching(mut self) -> Self {
         self.site.fetching = true;
+        self
+    }
+
+    /// The configuration names the door as each bot's `event_url`, so that the portals can be told.
+    ///
+    /// # Panics
+    /// If no port is free: the test cannot go on.
+    #[must_use]
+    pub fn with_event_url(mut self) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        self.site.address = Some(free.unwrap_or_else(|error| panic!("no free port: {error}")));
         self
     }
 
@@ -234,8 +248,10 @@ impl Site {
 
     fn settings(&self, app: &App, portals: &[Portal], folder: &Path, extra: &str) -> Settings {
         let store = folder.join("store").display().to_string();
+        let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen = self.address.unwrap_or(any);
         let mut text =
-            format!("server.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {store:?}\n{extra}");
+            format!("server.listen = \"{listen}\"\nadmin.listen = \"127.0.0.1:0\"\nstore.path = {store:?}\n{extra}");
         if let Some((install, listed)) = &self.application {
             text.push_str(&self.application(app, portals, install));
             if !listed {
@@ -265,6 +281,9 @@ impl Site {
                 let _ = write!(text, "[[portal.bot]]\nid = {id}\nhandler = \"{}\"\n", bot.name());
                 if !self.by_event_token {
                     let _ = writeln!(text, "bot_token = \"{}\"", bot_token(number, bot));
+                }
+                if let Some(address) = self.address {
+                    let _ = writeln!(text, "event_url = \"http://{address}/webhook\"");
                 }
                 if self.fetching {
                     text.push_str("event_mode = \"fetch\"\n");

@@ -56,6 +56,7 @@ pub(super) async fn call(State(admin): State<Arc<Admin>>, Json(order): Json<Orde
         repeatable: order.repeatable,
         in_company: false,
         deadline,
+        change: None,
         answer,
     });
     let answer = asked.await;

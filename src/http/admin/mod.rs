@@ -3,6 +3,7 @@
 
 mod backup;
 mod call;
+mod changes;
 mod guard;
 mod letters;
 mod pauses;
@@ -10,13 +11,15 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "testing"))]
+pub(super) use changes::ROUTES as CHANGES;
 pub(crate) use letters::queue_named;
 
 use super::shell::shell;
 use super::{calls, portals};
 use crate::deliver::DeliverView;
 use crate::dispatch::Outbox;
-use crate::identity::{Identities, Site};
+use crate::identity::{Changes, Identities, Site};
 use crate::lifecycle::Stop;
 use crate::rest::Desk;
 use crate::store::{Counts, Store, StoreError};
@@ -60,6 +63,7 @@ pub(crate) struct Admin {
     /// What the deliverer shows and may be told.
     pub(crate) deliver: DeliverView,
     pub(crate) identities: Identities,
+    pub(crate) changes: Changes,
     /// Calls that no event caused.
     pub(crate) outbox: Outbox,
     /// How long a call that is put back into the outbox may wait.
@@ -88,6 +92,7 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
             post(call::call).layer(DefaultBodyLimit::max(LONGEST_CALL)),
         )
         .merge(portals::router())
+        .merge(changes::router())
         .route("/api/v1/calls", post(calls::queue))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), guard::authorised));
     let router = Router::new()

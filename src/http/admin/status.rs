@@ -2,7 +2,7 @@
 
 use super::{Admin, Problem};
 use crate::deliver::PortalView;
-use crate::identity::Site;
+use crate::identity::{Site, SiteBot};
 use crate::store::{Backlog, Gap, Identity, LeftOut};
 use crate::types::{PortalId, Timestamp};
 use axum::Json;
@@ -120,13 +120,17 @@ fn bot(seen: &Seen, site: Option<&Site>, view: Option<&PortalView>, (portal, num
         .find(|backlog| (backlog.portal, backlog.bot) == (portal, number));
     let age = |oldest: Option<Timestamp>| oldest.map(|at| seen.now.since(at).as_secs());
     let identity = site.map(|site| identity_name(site.identity(number)));
+    let found = site.and_then(|site| site.bots.get(&number));
     let parked = view.into_iter().flat_map(|view| &view.parked);
     let parked = parked
         .filter(|parked| Some(parked.identity) == identity)
         .find(|parked| parked.bot.is_none_or(|bot| bot == number));
     json!({
         "id": number,
-        "handler": site.and_then(|site| site.bots.get(&number)).map(|bot| bot.handler.as_str()),
+        "handler": found.map(|bot| bot.handler.as_str()),
+        "token": found.map(SiteBot::token_view),
+        "eventMode": found.map(SiteBot::mode_view),
+        "differences": found.zip(site).map(|(bot, site)| bot.differences(&site.name, number)),
         "identity": identity,
         "parked": parked.map(|parked| parked.reason.as_str()),
         "paused": seen.paused.contains(&(portal, Some(number))),

@@ -61,6 +61,7 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
     });
     let admin = Admin {
         store: store.clone(),
+        changes: Changes::new(identities.clone(), desk.clone(), |_| Ok(())),
         desk,
         deliver: DeliverView::open().0,
         identities,
