@@ -31,5 +31,6 @@ pub(crate) fn routes() -> Vec<(&'static str, &'static str)> {
     routes.push(("post", "/api/v1/calls"));
     routes.extend(admin::PATHS);
     routes.extend(portals::ROUTES);
+    routes.extend(admin::BOT_ROUTES);
     routes
 }

@@ -162,3 +162,19 @@ async fn an_expired_event_token_without_a_newer_one_is_refused() {
     let renewal = desk.identities.expired(desk.portal, 457, &used).await.unwrap();
     assert!(matches!(renewal, Renewal::Refused(_)));
 }
+
+#[tokio::test]
+async fn a_learned_number_survives_a_reload_and_goes_with_its_bot() {
+    let desk = desk(true);
+    let served = || desk.identities.site(desk.portal).unwrap();
+    let before = served().numbered("support").unwrap();
+    assert!(before < -1, "it stands in for none");
+    assert!(served().bot(before).is_some() && served().bot(before - 1).is_none());
+    desk.identities.learn(desk.portal, "support", 900).await.unwrap();
+    desk.identities.configure(vec![site(desk.portal, true)]).unwrap();
+    assert_eq!(served().numbered("support"), Some(900));
+    desk.identities.unlearn(desk.portal, 900).await.unwrap();
+    desk.identities.unlearn(desk.portal, 456).await.unwrap();
+    assert_eq!(served().numbered("support"), Some(before));
+    assert!(served().bots.contains_key(&456), "the configuration has its number");
+}

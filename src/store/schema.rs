@@ -80,6 +80,9 @@ CREATE TABLE candidate(
   user_id INTEGER NOT NULL, at INTEGER NOT NULL, secrets BLOB, server TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE fetched(portal INTEGER, bot INTEGER, next INTEGER NOT NULL, PRIMARY KEY(portal, bot)) WITHOUT ROWID;
 CREATE TABLE learned(portal INTEGER, code TEXT, bot INTEGER NOT NULL, PRIMARY KEY(portal, code)) WITHOUT ROWID;
+CREATE TABLE applied(
+  portal INTEGER, bot INTEGER, field TEXT, value TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY(portal, bot, field)) WITHOUT ROWID;
 ";
 
 /// Makes the folder, for its owner's eyes only.

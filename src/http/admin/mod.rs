@@ -2,6 +2,7 @@
 //! `/api/v1` part wants the admin token and no name in `Host`. Without a server, commands ask the same router in process.
 
 mod backup;
+mod bots;
 mod call;
 mod guard;
 mod letters;
@@ -10,6 +11,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "testing"))]
+pub(super) use bots::ROUTES as BOT_ROUTES;
 pub(crate) use letters::queue_named;
 
 use super::shell::shell;
@@ -88,6 +91,7 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
             post(call::call).layer(DefaultBodyLimit::max(LONGEST_CALL)),
         )
         .merge(portals::router())
+        .merge(bots::router())
         .route("/api/v1/calls", post(calls::queue))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), guard::authorised));
     let router = Router::new()
