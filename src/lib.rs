@@ -52,7 +52,8 @@ struct Methods;
 
 pub use app::App;
 pub use dispatch::{
-    Bot, Ctx, Download, Failure, Handler, Outbox, OutboxCall, OutboxError, Outcome, Placed, Queued, Then,
+    Bot, Command, Ctx, Download, Failure, Handler, Outbox, OutboxCall, OutboxError, Outcome, Placed, Profile, Queued,
+    Then,
 };
 pub use event::{
     BotDelete, CallSettled, CommandAdd, ContextGet, Event, JoinChat, MessageAdd, MessageDelete, MessageUpdate, Other,

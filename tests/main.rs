@@ -38,6 +38,7 @@ mod other_language;
 mod outages;
 mod php;
 mod proxies;
+mod register;
 mod restarts;
 mod scenarios;
 mod scene;

@@ -1,11 +1,14 @@
 //! `echo` repeats what it hears. The smallest bot there is.
 
-use imbot::{Bot, CommandAdd, Ctx, MessageAdd, Outcome};
+use imbot::{Bot, CommandAdd, Ctx, MessageAdd, Outcome, Profile};
 
 /// The bot.
 #[must_use]
 pub fn bot() -> Bot {
-    Bot::new("echo").on(echo).command("/help", "What I can do", help)
+    Bot::new("echo")
+        .on(echo)
+        .command("/help", "What I can do", help)
+        .profile(Profile::new("Echo").work_position("repeats what you write"))
 }
 
 async fn echo(ctx: Ctx, heard: MessageAdd) -> Outcome {

@@ -1,6 +1,7 @@
 //! `helpdesk` takes a ticket: commands, a keyboard, and a two-step dialogue that survives a restart.
 
-use imbot::{Bot, Button, CommandAdd, Ctx, Draft, JoinChat, Keyboard, MessageAdd, Outcome, markup};
+use imbot::method::Color;
+use imbot::{Bot, Button, Command, CommandAdd, Ctx, Draft, JoinChat, Keyboard, MessageAdd, Outcome, Profile, markup};
 use serde::{Deserialize, Serialize};
 
 /// Where a dialogue stands; remembered for this bot and dialog, so a restart between two messages changes nothing.
@@ -18,9 +19,31 @@ pub fn bot() -> Bot {
     Bot::new("helpdesk")
         .on(welcome)
         .on(heard)
-        .command("/help", "What I can do", help)
-        .command("/ticket", "Open a ticket", ticket)
-        .command("/cancel", "Forget the ticket", cancel)
+        .command_with(
+            Command::new("/help")
+                .title("en", "What I can do")
+                .title("de", "Was ich kann"),
+            help,
+        )
+        .command_with(
+            Command::new("/ticket")
+                .title("en", "Open a ticket")
+                .params("en", "subject")
+                .title("de", "Eine Anfrage stellen")
+                .params("de", "Betreff"),
+            ticket,
+        )
+        .command_with(
+            Command::new("/cancel")
+                .title("en", "Forget the ticket")
+                .title("de", "Die Anfrage vergessen"),
+            cancel,
+        )
+        .profile(
+            Profile::new("Helpdesk")
+                .work_position("takes your tickets")
+                .color(Color::Azure),
+        )
 }
 
 fn menu() -> Keyboard {

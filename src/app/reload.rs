@@ -17,10 +17,10 @@ impl Running {
     /// Serves the portals of `new` from now on. `started` are the settings of the start, `now` those in effect.
     ///
     /// # Errors
-    /// The store cannot number a new portal.
+    /// The store cannot number a new portal, or be read.
     pub(crate) fn reload(&self, started: &Settings, now: &Settings, new: &Settings) -> Result<Reloaded, String> {
         let sites = sites(new, &self.store).map_err(|error| error.to_string())?;
-        self.identities.configure(sites);
+        self.identities.configure(sites).map_err(|error| error.to_string())?;
         Ok(Reloaded {
             portals: changed_portals(&now.portals, &new.portals),
             waiting: waiting(started, new),

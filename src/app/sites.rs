@@ -39,12 +39,14 @@ pub(super) fn sites(settings: &Settings, store: &Store) -> Result<Vec<Site>, sto
 
 /// A configured portal as it is served. One that names an application has the application's bots, unless it has its own.
 fn site(store: &Store, id: PortalId, portal: &PortalSettings, apps: &[AppSettings]) -> Site {
-    let own: HashMap<i64, SiteBot> = portal.bots.iter().map(|bot| (bot.id, site_bot(bot))).collect();
+    let (known, new): (Vec<_>, Vec<_>) = portal.bots.iter().partition(|bot| bot.id != 0);
+    let own: HashMap<i64, SiteBot> = known.into_iter().map(|bot| (bot.id, site_bot(bot))).collect();
+    let unnumbered: HashMap<String, SiteBot> = new.into_iter().map(|bot| (bot.code.clone(), site_bot(bot))).collect();
     let app = portal.app.as_ref();
     let app = app.and_then(|name| apps.iter().find(|app| app.name == *name));
     let (bots, unnumbered) = match app {
-        Some(app) if own.is_empty() => application(app).bots(),
-        _ => (own, HashMap::new()),
+        Some(app) if portal.bots.is_empty() => application(app).bots(),
+        _ => (own, unnumbered),
     };
     Site {
         id,

@@ -1,6 +1,9 @@
 //! `imbot config check` and `imbot config example`: texts only. Imports settings; prints nothing itself, shows no secret.
 
-use crate::settings::{self, Ack, BotSettings, Environment, EventMode, Install, Loaded, PortalSettings, Settings};
+use crate::method::{Background, BotType, Color, Gender};
+use crate::settings::{
+    self, Ack, BotSettings, Environment, EventMode, Install, Loaded, PortalSettings, Settings, Wishes,
+};
 use crate::store::{self, Peeked};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -47,11 +50,12 @@ fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
         for bot in &portal.bots {
             let _ = writeln!(
                 text,
-                "  bot {}: {}, {}{}",
-                bot.id,
+                "  bot {}: {}, {}{}{}",
+                bot.called(),
                 bot.handler,
                 identity(portal, bot),
-                source(bot.event_mode)
+                source(bot.event_mode),
+                registration(bot.id == 0, &bot.wishes)
             );
             let of_bot = |peeked: &&Peeked| peeked.portal == portal.name && peeked.bot == bot.id;
             if let Some(difference) = stored.iter().find(of_bot).and_then(|peeked| token(bot, peeked)) {
@@ -71,8 +75,9 @@ fn summary(file: &Path, Loaded { settings, warnings }: &Loaded) -> String {
             let source = source(bot.event_mode);
             let _ = writeln!(
                 text,
-                "  bot {number}: {}, answers through the application{source}",
-                bot.handler
+                "  bot {number}: {}, answers through the application{source}{}",
+                bot.handler,
+                registration(bot.id.is_none(), &bot.wishes)
             );
         }
     }
@@ -100,6 +105,36 @@ fn token(bot: &BotSettings, peeked: &Peeked) -> Option<String> {
             bot.token_source
         )
     })
+}
+
+/// What `imbot register` would make of it, beside what the program says.
+fn registration(learned: bool, wishes: &Wishes) -> String {
+    let profile = &wishes.profile;
+    let flag = |name: &str, flag: Option<bool>| flag.map(|flag| format!("{name} {flag}"));
+    let said = |name: &str, text: Option<&str>| text.map(|text| format!("{name} {text}"));
+    let avatar = profile.avatar.as_ref().map(|file| file.display().to_string());
+    let parts = [
+        said("type", wishes.kind.map(BotType::as_str)),
+        flag("hidden", wishes.hidden),
+        flag("reactions", wishes.reactions),
+        flag("openline", wishes.openline),
+        said("background", wishes.background.map(Background::as_str)),
+        said("name", profile.name.as_deref()),
+        said("last_name", profile.last_name.as_deref()),
+        said("work_position", profile.work_position.as_deref()),
+        said("gender", profile.gender.map(Gender::as_str)),
+        said("color", profile.color.map(Color::as_str)),
+        said("avatar", avatar.as_deref()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    let mut text = String::new();
+    if learned {
+        text.push_str(", its number is learned");
+    }
+    if !parts.is_empty() {
+        text.push_str(&format!("; to be registered with {}", parts.join(", ")));
+    }
+    text
 }
 
 /// What a 200 means to who configures it.
@@ -170,6 +205,18 @@ portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
         let text = example().replace("event_mode = \"webhook\"", "event_mode = \"fetch\"");
         let (report, ok) = checked(&text, &environment(&[]));
         let line = "  bot 456: helpdesk, answers through the incoming webhook, fetches its events\n";
+        assert!(ok && report.contains(line), "{report}");
+    }
+
+    #[test]
+    fn what_register_would_do_is_shown() {
+        let text = example().replace("  id = 456 ", "  ").replace(
+            "  event_mode = \"webhook\"",
+            "  type = \"supervisor\"\n  hidden = true\n  profile = { name = \"Support\", color = \"mint\" }\n",
+        );
+        let (report, ok) = checked(&text, &environment(&[]));
+        let line = "  bot support_bot: helpdesk, answers through the incoming webhook, its number is learned; to be registered \
+                    with type supervisor, hidden true, name Support, color mint\n";
         assert!(ok && report.contains(line), "{report}");
     }
 

@@ -2,10 +2,12 @@
 //! calls as at a real one, and the line that tells of a call. Seeds nothing.
 
 use super::decode::{Undecoded, decode};
+use super::register::Wish;
 use crate::dispatch::Bot;
-use crate::method::{BotRegister, BotReply, BotType, CommandRegister, Method};
+use crate::method::{BotReply, Method};
 use crate::portal::{Decision, LogEntry, Portal};
 use crate::rest::{Client, Credentials};
+use crate::settings::{EventMode, Wishes};
 use crate::types::Secret;
 use serde_json::{Value, json};
 
@@ -36,14 +38,11 @@ pub(super) async fn register(portal: &Portal, bots: &[Bot], webhook: &str) -> Re
                 bot_token: Some(token.clone()),
             },
         };
-        let call = BotRegister::new(bot.name(), &title(bot.name()))
-            .kind(BotType::Bot)
-            .webhook_url(webhook)
-            .openlines(true);
+        let wish = Wish::of(bot, &Wishes::default(), (EventMode::Webhook, None))?;
+        let call = wish.registration(bot.name()).webhook_url(webhook).openlines(true);
         let answer: BotReply = caller.call(call, None).await?;
-        for (command, about) in bot.commands() {
-            let call = CommandRegister::new(&command).title("en", &about);
-            let _: Value = caller.call(call, Some(answer.bot.id)).await?;
+        for command in bot.commands() {
+            let _: Value = caller.call(command.registration(), Some(answer.bot.id)).await?;
         }
         registered.push(Registered {
             name: bot.name().to_owned(),
@@ -72,13 +71,6 @@ impl Caller<'_> {
         let answer = answer.map_err(|fault| failed(&fault))?;
         serde_json::from_value(answer.result).map_err(|error| failed(&error))
     }
-}
-
-/// `helpdesk` as people see it: `Helpdesk`.
-fn title(name: &str) -> String {
-    let mut letters = name.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
 }
 
 fn random_token() -> Result<Secret, String> {

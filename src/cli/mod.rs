@@ -15,12 +15,9 @@ mod output;
 mod pause;
 mod portal;
 mod portals;
+mod register;
 mod replay;
 mod resend;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`imbot register --rotate-token` is to call it")
-)]
 mod rotate;
 mod serve;
 mod status;
@@ -49,6 +46,8 @@ mod exit {
     pub(super) const UNKNOWN: u8 = 5;
     /// `call`: no budget in time.
     pub(super) const NO_BUDGET: u8 = 6;
+    /// `register`: something differs.
+    pub(super) const DRIFT: u8 = 3;
     /// `decode`: authentic shape, but unusable.
     pub(super) const UNUSABLE: u8 = 3;
     /// The disk failed; nothing is acknowledged any more. Restart to read the store again.
@@ -60,7 +59,7 @@ mod exit {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 refused or failed · 2 wrong arguments · 3 decode: would be quarantined \
-· 3 to 6 call: see `imbot call --help` · 74 the disk failed · 75 the store belongs to another process, or its server does not answer within 5 s · 78 the configuration is wrong.\n\
+· 3 to 6 call, register: see their `--help` · 74 the disk failed · 75 the store belongs to another process, or its server does not answer within 5 s · 78 the configuration is wrong.\n\
 Environment: IMBOT_CONFIG, IMBOT_LOG (as RUST_LOG), IMBOT_LOG_FORMAT (json or pretty), NO_COLOR, and \
 IMBOT_SECTION__KEY for every key of the configuration outside lists.";
 
@@ -86,6 +85,8 @@ enum Command {
     Replay(resend::Arguments),
     /// Makes one REST call, in the portal's budget and as its identity; beside a running server, through it.
     Call(call::Arguments),
+    /// Compares bots and slash commands with what the portals have; with --apply makes the portals so.
+    Register(register::Arguments),
     /// Per portal and bot: identity, budget, circuit, backlog, gaps, last event.
     Status(status::Arguments),
     /// Events of a portal or bot are stored, but no handler runs and nothing is sent.
@@ -163,6 +164,7 @@ impl App {
             Command::Decode(arguments) => decode_file(&arguments),
             Command::Replay(arguments) => resend::run(&self, arguments, &environment),
             Command::Call(arguments) => call::run(&self, &arguments, &environment),
+            Command::Register(arguments) => register::run(&self, &arguments, &environment),
             Command::Status(arguments) => status::run(&self, &arguments, &environment),
             Command::Pause(arguments) => pause::run(&self, &arguments, true, &environment),
             Command::Resume(arguments) => pause::run(&self, &arguments, false, &environment),

@@ -44,11 +44,18 @@ fn party(text: &str, portals: &[PortalSettings]) -> Result<Value, String> {
     let Some((portal, bot)) = text.split_once('/') else {
         return Ok(json!({ "portal": text }));
     };
-    let bot = bot_number(portal, bot, portals)?;
+    let bot = match bot_number(portal, bot, portals)? {
+        0 => {
+            return Err(format!(
+                "{bot}: the configuration has no number of it; `imbot register` shows it: give that"
+            ));
+        }
+        number => number,
+    };
     Ok(json!({ "portal": portal, "bot": bot }))
 }
 
-/// A bot by number, or by its code in the configuration.
+/// A bot by number, or by its code in the configuration; 0: the configuration does not know its number.
 pub(super) fn bot_number(portal: &str, bot: &str, portals: &[PortalSettings]) -> Result<i64, String> {
     if let Ok(number) = bot.parse() {
         return Ok(number);

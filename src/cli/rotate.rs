@@ -14,35 +14,24 @@ use std::time::Duration;
 /// A minute for the portal's budget, and what a call and the questions after it may take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// What it takes.
-#[derive(Debug, clap::Args)]
-pub(super) struct Rotate {
+/// Which bot's.
+pub(super) struct Rotate<'a> {
     /// The bot's code in the configuration, or its number.
-    #[arg(value_name = "CODE")]
-    code: String,
+    pub(super) code: &'a str,
     /// The portal's name in the configuration; needed if several have such a bot.
-    #[arg(long)]
-    portal: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Rotate {
-    /// As another command gives them.
-    pub(super) fn new(code: String, portal: Option<String>, common: Common) -> Self {
-        Self { code, portal, common }
-    }
+    pub(super) portal: Option<&'a str>,
+    pub(super) common: &'a Common,
 }
 
 /// Exit codes: 0 the portal has the new token · 1 refused, the old one stays · 2 wrong arguments · 5 nobody knows yet which
 /// token the portal has, and the server goes on asking · 75 the server does not answer.
-pub(super) fn run(app: &App, arguments: &Rotate, environment: &Environment) -> u8 {
-    let place = match Place::of(app, &arguments.common, environment) {
+pub(super) fn run(app: &App, arguments: &Rotate<'_>, environment: &Environment) -> u8 {
+    let place = match Place::of(app, arguments.common, environment) {
         Ok(place) => place,
         Err(code) => return code,
     };
     let portals = place.settings.as_ref().map_or(&[][..], |settings| &settings.portals);
-    let portal = match portal_of(&arguments.code, arguments.portal.as_deref(), portals) {
+    let portal = match portal_of(arguments.code, arguments.portal, portals) {
         Ok(portal) => portal,
         Err(why) => {
             complain(&why);

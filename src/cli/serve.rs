@@ -178,6 +178,14 @@ async fn tell_gaps(running: &Running) {
     }
 }
 
+/// Whether a bot that the configuration has no number of has got one.
+fn is_numbered(running: &Running, portal: &str, code: &str) -> bool {
+    let sites = running.identities.sites();
+    let site = sites.iter().find(|site| site.name == portal);
+    site.and_then(|site| site.numbered(code))
+        .is_some_and(|number| number > 0)
+}
+
 fn announce(settings: &Settings, running: &Running, dispatching: bool) {
     let how = if running.inherited { " (inherited socket)" } else { "" };
     tracing::info!(
@@ -205,10 +213,18 @@ fn announce(settings: &Settings, running: &Running, dispatching: bool) {
                 "portal {} ({}): bot {} {} is answered by {}; its event_url: {url}",
                 portal.name,
                 portal.domain,
-                bot.id,
+                bot.called(),
                 bot.code,
                 bot.handler
             );
+            if bot.id == 0 && !is_numbered(running, &portal.name, &bot.code) {
+                tracing::warn!(
+                    portal = portal.name,
+                    "portal {}: bot {} has no number yet, so nothing reaches it: `imbot register --apply` makes it",
+                    portal.name,
+                    bot.code
+                );
+            }
         }
     }
     match settings.server.ack {

@@ -198,8 +198,10 @@ impl Deliver {
     }
 
     fn take(&mut self, errand: Errand) {
-        match self.outlets.get_mut(&errand.portal) {
-            Some(outlet) => outlet.errands.push(Piece::errand(errand, &outlet.site)),
+        // As it is served now: who asks may have learned a bot's number a moment ago.
+        let site = self.sender.identities.site(errand.portal);
+        match self.outlets.get_mut(&errand.portal).zip(site) {
+            Some((outlet, site)) => outlet.errands.push(Piece::errand(errand, &site)),
             // Who asked may have gone.
             None => drop(errand.answer.send(Err(AskError::NoIdentity))),
         }

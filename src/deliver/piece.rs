@@ -107,7 +107,7 @@ impl Piece {
 
     /// An errand of this portal; `bot` 0 goes by the portal's own identity.
     pub(super) fn errand(mut errand: Errand, site: &Site) -> Self {
-        if errand.with_bot && errand.bot != 0 {
+        if errand.with_bot && errand.bot > 0 {
             name_bot(&mut errand);
         }
         let who = Who::new(site.id, site.identity(errand.bot), errand.bot);

@@ -1,6 +1,6 @@
 //! A bot as its author writes it: which function handles which event. Knows no portal and runs nothing itself.
 
-use super::{Ctx, Outcome};
+use super::{Command, Ctx, Outcome, Profile};
 use crate::event::{
     BotDelete, CallSettled, CommandAdd, ContextGet, Data, Event, FromEvent, JoinChat, MessageAdd, MessageDelete,
     MessageUpdate, Other, ReactionChange,
@@ -30,22 +30,20 @@ where
     }
 }
 
-/// A slash command: its title for people, and what runs.
+/// A slash command and what runs.
 #[derive(Clone)]
-struct Command {
-    title: String,
+struct Commanded {
+    command: Command,
     run: Function,
 }
-
-/// The commands of a bot, for who lists or registers them: name with slash, title.
-pub(crate) type Commands = Vec<(String, String)>;
 
 /// A bot: a name and its handlers. `imbot.toml` says which bot of which portal it answers for.
 #[derive(Clone)]
 pub struct Bot {
     name: String,
     on: BTreeMap<&'static str, Function>,
-    commands: BTreeMap<String, Command>,
+    commands: BTreeMap<String, Commanded>,
+    profile: Option<Profile>,
     mistakes: Vec<String>,
 }
 
@@ -57,6 +55,7 @@ impl Bot {
             name: name.into(),
             on: BTreeMap::new(),
             commands: BTreeMap::new(),
+            profile: None,
             mistakes: Vec::new(),
         }
     }
@@ -74,24 +73,37 @@ impl Bot {
         self
     }
 
-    /// Handles the slash command `name` (`/help`); comes before a handler of [`CommandAdd`].
+    /// Handles the slash command `name` (`/help`), whose English title this is; comes before a handler of [`CommandAdd`].
     #[must_use]
-    pub fn command(mut self, name: &str, title: &str, handler: impl Handler<CommandAdd>) -> Self {
-        let name = format!("/{}", name.trim_start_matches('/'));
-        if name.len() == 1 || name.contains(char::is_whitespace) {
-            self.mistakes.push(format!(
-                "bot `{}` has a command `{name}`: a command is a slash and one word",
-                self.name
-            ));
+    pub fn command(self, name: &str, title: &str, handler: impl Handler<CommandAdd>) -> Self {
+        self.command_with(Command::new(name).title("en", title), handler)
+    }
+
+    /// Handles a slash command with texts in several languages, or one that is common or hidden; comes before a handler of
+    /// [`CommandAdd`].
+    #[must_use]
+    pub fn command_with(mut self, command: Command, handler: impl Handler<CommandAdd>) -> Self {
+        let name = command.name().to_owned();
+        if let Some(mistake) = command.mistake() {
+            self.mistakes
+                .push(format!("bot `{}` has a command `{name}`: {mistake}", self.name));
         }
-        let command = Command {
-            title: title.to_owned(),
-            run: function(handler),
-        };
-        if self.commands.insert(name.clone(), command).is_some() {
+        let run = function(handler);
+        if self.commands.insert(name.clone(), Commanded { command, run }).is_some() {
             self.mistakes
                 .push(format!("bot `{}` has two handlers for {name}: keep one", self.name));
         }
+        self
+    }
+
+    /// How people see it, where `imbot.toml` says nothing else; `imbot register` brings it to the portals.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        if profile.name.is_empty() {
+            let mistake = format!("bot `{}` has a profile without a name: give it one", self.name);
+            self.mistakes.push(mistake);
+        }
+        self.profile = Some(profile);
         self
     }
 
@@ -101,11 +113,12 @@ impl Bot {
         &self.name
     }
 
-    pub(crate) fn commands(&self) -> Commands {
-        self.commands
-            .iter()
-            .map(|(name, command)| (name.clone(), command.title.clone()))
-            .collect()
+    pub(crate) fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.values().map(|commanded| &commanded.command)
+    }
+
+    pub(crate) fn profile_wished(&self) -> Option<&Profile> {
+        self.profile.as_ref()
     }
 
     pub(crate) fn mistakes(&self) -> &[String] {

@@ -7,6 +7,7 @@
 //! files.
 
 mod bot;
+mod command;
 mod ctx;
 mod engine;
 mod line;
@@ -14,15 +15,19 @@ mod named;
 mod outbox;
 mod outcome;
 mod plan;
+mod profile;
 mod queued;
 mod run;
 
 pub use bot::{Bot, Handler};
+pub use command::Command;
 pub use ctx::Ctx;
 pub use line::Download;
 pub use outbox::{Outbox, OutboxCall, OutboxError, Placed};
 pub use outcome::{Failure, Outcome};
+pub use profile::Profile;
 pub use queued::{Queued, Then};
 
 pub(crate) use engine::{AnswerVia, Dispatch, Roster, Ways, Workers};
 pub(crate) use named::NamedCall;
+pub(crate) use profile::Picture;

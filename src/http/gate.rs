@@ -80,7 +80,9 @@ impl Gate {
 
 /// Whether the event tells the number of a bot that is known by its code alone.
 fn is_new(site: &Site, bot: i64, code: &str) -> bool {
-    site.unnumbered.contains_key(code) && !site.bots.contains_key(&bot)
+    // One with a token of its own is not proved by the portal's; `imbot register` tells its number.
+    let waits = site.unnumbered.get(code).is_some_and(|bot| bot.event_token.is_none());
+    waits && !site.bots.contains_key(&bot)
 }
 
 /// Whether the token is right for what the event names, and whether we serve the bot it names.

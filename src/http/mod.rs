@@ -32,5 +32,6 @@ pub(crate) fn routes() -> Vec<(&'static str, &'static str)> {
     routes.extend(admin::PATHS);
     routes.extend(portals::ROUTES);
     routes.extend(admin::CHANGES);
+    routes.extend(admin::BOT_ROUTES);
     routes
 }

@@ -219,8 +219,12 @@ impl Identities {
     }
 
     /// Serves these configured portals from now on, and no other configured ones. What came by an application stays as it
-    /// is, and so does a member_id that proved itself.
-    pub(crate) fn configure(&self, sites: Vec<Site>) {
+    /// is, and so does a member_id that proved itself, or a bot's number that was learned. Blocks for the disk.
+    ///
+    /// # Errors
+    /// The store cannot be read: then everything is as before.
+    pub(crate) fn configure(&self, sites: Vec<Site>) -> Result<(), StoreError> {
+        let learned = self.0.store.learned_bots()?;
         let by_hand = |site: &Site| site.configured && site.app.is_none();
         for gone in self.sites() {
             if by_hand(&gone) && sites.iter().all(|site| site.id != gone.id) {
@@ -232,10 +236,15 @@ impl Identities {
             let bound = before.as_ref().and_then(|before| before.member_id.clone());
             site.member_id = site.member_id.or(bound);
             if before.as_ref().is_none_or(|before| by_hand(before)) {
+                let portal = site.id;
+                for (_, code, bot) in learned.iter().filter(|(of, ..)| *of == portal) {
+                    site.number(code, *bot);
+                }
                 self.go_on_fetching(before.as_deref(), &site);
                 self.serve(site);
             }
         }
+        Ok(())
     }
 
     /// Puts a portal in and lets its host be called.
@@ -255,15 +264,25 @@ impl Identities {
     fn numbered(&self, portal: PortalId, code: &str, bot: i64) {
         let kept = self.kept();
         self.0.table.change(portal, |site| {
-            let known = site.bots.iter().find(|(_, bot)| bot.code.as_deref() == Some(code));
-            let known = known.map(|(number, _)| *number);
-            let taken = known.and_then(|number| site.bots.remove(&number));
-            if let Some(mut found) = taken.or_else(|| site.unnumbered.get(code).cloned()) {
-                found.code = Some(code.to_owned());
-                kept.recall((portal, bot), &mut found);
-                site.bots.insert(bot, found);
+            site.number(code, bot);
+            if let Some(found) = site.bots.get_mut(&bot) {
+                kept.recall((portal, bot), found);
             }
         });
+    }
+
+    /// Forgets the number of a bot: it is known by its code alone again, if it was before.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub(crate) async fn unlearn(&self, portal: PortalId, bot: i64) -> Result<(), StoreError> {
+        self.0.store.forget_bot(portal, bot).await?;
+        self.0.table.change(portal, |site| {
+            if site.bots.get(&bot).is_some_and(|bot| bot.code.is_some()) {
+                site.bots.remove(&bot);
+            }
+        });
+        Ok(())
     }
 
     pub(super) fn application(&self, name: &str) -> Option<Arc<Application>> {
@@ -283,6 +302,6 @@ fn webhook(site: &Site, bot: i64) -> Option<Credentials> {
     let url = site.incoming_webhook.clone()?;
     Some(Credentials::Webhook {
         url,
-        bot_token: site.bots.get(&bot).and_then(|bot| bot.token().cloned()),
+        bot_token: site.bot(bot).and_then(|bot| bot.token().cloned()),
     })
 }

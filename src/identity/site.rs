@@ -3,6 +3,7 @@
 use crate::store::{Identity, Rotation, Switching};
 use crate::types::{PortalId, Secret, SecretSource, Timestamp};
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// A portal that is served: configured, or installed and accepted.
 #[derive(Clone, Debug)]
@@ -121,17 +122,54 @@ pub(crate) struct AppBot {
     pub(crate) fetches: bool,
 }
 
+/// The number under which a bot is called whose number is not known yet: below 0, which no portal gives.
+fn stand_in(code: &str) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    code.hash(&mut hasher);
+    // Half of the numbers, all below -1.
+    -2 - i64::try_from(hasher.finish() >> 2).unwrap_or(i64::MAX - 2)
+}
+
 impl Site {
+    /// A bot by its number, or by the stand-in for it.
+    pub(crate) fn bot(&self, number: i64) -> Option<&SiteBot> {
+        if number > 0 {
+            return self.bots.get(&number);
+        }
+        let mut unnumbered = self.unnumbered.iter();
+        unnumbered
+            .find(|(code, _)| stand_in(code) == number)
+            .map(|(_, bot)| bot)
+    }
+
+    /// The number of the bot that is known by this code alone: as it was learned, else one that stands in for it.
+    pub(crate) fn numbered(&self, code: &str) -> Option<i64> {
+        let known = self.bots.iter().find(|(_, bot)| bot.code.as_deref() == Some(code));
+        let new = || self.unnumbered.contains_key(code).then(|| stand_in(code));
+        known.map(|(number, _)| *number).or_else(new)
+    }
+
     /// As whom a bot calls: the webhook with its own token, else the application, else the token of its events.
     /// Bot 0 is the portal itself: the webhook, else the application.
     pub(crate) fn identity(&self, bot: i64) -> Identity {
-        let token = self.bots.get(&bot).and_then(SiteBot::token);
+        let token = self.bot(bot).and_then(SiteBot::token);
         if self.incoming_webhook.is_some() && (token.is_some() || bot == 0) {
             Identity::Webhook
         } else if self.app.is_some() {
             Identity::App
         } else {
             Identity::EventToken
+        }
+    }
+
+    /// The number of a bot that is known by its code is this; an older number of the same code goes.
+    pub(super) fn number(&mut self, code: &str, bot: i64) {
+        let known = self.bots.iter().find(|(_, bot)| bot.code.as_deref() == Some(code));
+        let known = known.map(|(number, _)| *number);
+        let taken = known.and_then(|number| self.bots.remove(&number));
+        if let Some(mut found) = taken.or_else(|| self.unnumbered.get(code).cloned()) {
+            found.code = Some(code.to_owned());
+            self.bots.insert(bot, found);
         }
     }
 

@@ -233,3 +233,19 @@ async fn a_hostile_endpoint_that_the_authorisation_server_tells_is_neither_looke
         );
     }
 }
+
+#[tokio::test]
+async fn a_learned_number_survives_a_reload_and_goes_with_its_bot() {
+    let desk = desk(true);
+    let served = || desk.identities.site(desk.portal).unwrap();
+    let before = served().numbered("support").unwrap();
+    assert!(before < -1, "it stands in for none");
+    assert!(served().bot(before).is_some() && served().bot(before - 1).is_none());
+    desk.identities.learn(desk.portal, "support", 900).await.unwrap();
+    desk.identities.configure(vec![site(desk.portal, true)]).unwrap();
+    assert_eq!(served().numbered("support"), Some(900));
+    desk.identities.unlearn(desk.portal, 900).await.unwrap();
+    desk.identities.unlearn(desk.portal, 456).await.unwrap();
+    assert_eq!(served().numbered("support"), Some(before));
+    assert!(served().bots.contains_key(&456), "the configuration has its number");
+}

@@ -44,6 +44,11 @@ impl BotRegister {
         Self(token_field(self.0, token))
     }
 
+    /// Any other field, at its path.
+    pub(crate) fn with(self, path: &str, value: impl Into<serde_json::Value>) -> Self {
+        Self(self.0.with(path, value))
+    }
+
     /// What it hears and may do. Default: [`BotType::Bot`].
     pub fn kind(self, kind: BotType) -> Self {
         Self(self.0.with("fields.type", kind))

@@ -24,6 +24,30 @@ words! {
     }
 }
 
+impl Color {
+    /// As a portal shows it. Source: observed portals; no document lists them.
+    pub(crate) const fn hex(self) -> &'static str {
+        match self {
+            Self::Red => "#df532d",
+            Self::Green => "#64a513",
+            Self::Mint => "#4ba984",
+            Self::LightBlue => "#4ba5c3",
+            Self::DarkBlue => "#3e99ce",
+            Self::Purple => "#8474c8",
+            Self::Aqua => "#1eb4aa",
+            Self::Pink => "#e98fa6",
+            Self::Lime => "#85cb7b",
+            Self::Brown => "#ab7761",
+            Self::Azure => "#29619b",
+            Self::Khaki => "#728f7a",
+            Self::Sand => "#ba9c7b",
+            Self::Marengo => "#556574",
+            Self::Gray => "#909090",
+            Self::Graphite => "#5e5f5e",
+        }
+    }
+}
+
 words! {
     /// The background of a bot's private dialogs.
     Background {

@@ -3,12 +3,12 @@
 
 use super::fields::Fields;
 use super::keys;
-use super::model::{AppBot, AppSettings, EventMode, Install};
+use super::model::{AppBot, AppSettings, Install};
 use super::portals::{self, PortalDraft};
 use super::report::{Place, Report, Wrong};
 use super::rules;
 use super::sections::Sources;
-use super::{urls, values};
+use super::{bots, urls, values};
 use crate::types::Secret;
 use toml::de::DeTable;
 
@@ -123,25 +123,18 @@ fn bot<'a>(sources: Sources<'a>, place: &Place, table: &'a DeTable<'a>, report: 
         Ok((found.place.clone(), values::filled(found)?.to_owned()))
     });
     if !fields.has("id") && !fields.has("code") {
-        let help = "write the bot's code: its number differs from portal to portal and is learned from its events";
+        let help = "write the bot's code: its number differs from portal to portal, and is learned by `imbot register` or from its events";
         let place = fields.place.clone();
         fields.mistake("code", &place, Wrong::new("missing", help));
     }
     let event_mode = portals::event_mode(&mut fields);
-    if event_mode == EventMode::Fetch
-        && !fields.has("id")
-        && let Some(found) = fields.find("event_mode")
-    {
-        let help = "set id as well: the number is learned from events that the portal posts, and none are";
-        let wrong = Wrong::new("the bot's number is not known", help);
-        fields.mistake("event_mode", &found.place, wrong);
-    }
-    fields.read("event_url", urls::event_url);
     let settings = AppBot {
         id: id.as_ref().map(|(_, id)| *id),
         code: portals::value(code.as_ref()),
         handler: portals::handler(sources, &mut fields),
+        event_url: fields.read("event_url", urls::event_url),
         event_mode,
+        wishes: bots::wishes(sources, "app.bot.profile", &mut fields),
     };
     BotDraft { id, code, settings }
 }

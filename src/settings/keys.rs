@@ -47,7 +47,10 @@ pub(super) const APP: [&str; 8] = [
 /// `plan = { … }`.
 pub(super) const PLAN: [&str; 2] = ["burst", "rate"];
 
-/// `[[portal.bot]]` and `[[app.bot]]`. The keys after `event_mode` are for registering and read by nothing yet.
+/// `profile = { … }`.
+pub(super) const PROFILE: [&str; 6] = ["name", "last_name", "work_position", "gender", "color", "avatar"];
+
+/// `[[portal.bot]]` and `[[app.bot]]`. The keys after `event_mode` are for registering alone.
 pub(super) const BOT: [&str; 13] = [
     "id",
     "code",

@@ -2,6 +2,7 @@
 //! `rest` the endpoint rule; reads no clock, opens no network, and never puts a secret into an error.
 
 mod apps;
+mod bots;
 mod environment;
 mod fields;
 mod keys;
@@ -22,7 +23,7 @@ pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use keys::SECTIONS as KEYS;
 pub(crate) use model::{
-    Ack, AnswerVia, AppSettings, BotSettings, EventMode, Install, OnUnknown, PortalSettings, Settings,
+    Ack, AnswerVia, AppBot, AppSettings, BotSettings, EventMode, Install, OnUnknown, PortalSettings, Settings, Wishes,
 };
 pub(crate) use nearest::nearest;
 pub(crate) use report::Mistakes;

@@ -1,6 +1,7 @@
 //! The settings as the rest of the program reads them: plain data, complete, already checked. Reads nothing itself.
 
 use super::net::Net;
+use crate::method::{Background, BotType, Color, Gender};
 use crate::types::{Secret, SecretSource};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -159,7 +160,9 @@ pub(crate) struct AppBot {
     /// Empty if not given.
     pub(crate) code: String,
     pub(crate) handler: String,
+    pub(crate) event_url: Option<String>,
     pub(crate) event_mode: EventMode,
+    pub(crate) wishes: Wishes,
 }
 
 /// How a bot's events come.
@@ -189,8 +192,9 @@ impl Plan {
 /// One bot of a portal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BotSettings {
+    /// 0: not known to the configuration; `imbot register` learns it by the code.
     pub(crate) id: i64,
-    /// Empty if not given.
+    /// Empty if not given; never where the number is not known.
     pub(crate) code: String,
     /// A name the program knows.
     pub(crate) handler: String,
@@ -200,9 +204,44 @@ pub(crate) struct BotSettings {
     pub(crate) application_token: Option<Secret>,
     pub(crate) event_url: Option<String>,
     pub(crate) event_mode: EventMode,
+    pub(crate) wishes: Wishes,
+}
+
+/// What a bot shall be at its portal, for `imbot register`. `None`: as the program says, else as it is there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wishes {
+    /// `event_mode` is written, not the default.
+    pub(crate) mode_given: bool,
+    pub(crate) kind: Option<BotType>,
+    pub(crate) hidden: Option<bool>,
+    pub(crate) reactions: Option<bool>,
+    pub(crate) openline: Option<bool>,
+    pub(crate) background: Option<Background>,
+    pub(crate) profile: ProfileSettings,
+}
+
+/// How people see a bot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ProfileSettings {
+    pub(crate) name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) work_position: Option<String>,
+    pub(crate) gender: Option<Gender>,
+    pub(crate) color: Option<Color>,
+    /// A file; a relative path began at the configuration's folder.
+    pub(crate) avatar: Option<PathBuf>,
 }
 
 impl BotSettings {
+    /// As people call it: the number, else the code.
+    pub(crate) fn called(&self) -> String {
+        if self.id == 0 {
+            self.code.clone()
+        } else {
+            self.id.to_string()
+        }
+    }
+
     /// The `application_token` that proves an event to be for this bot; `None`: the portal's own token does.
     ///
     /// For a webhook-registered bot the portal sends `custom` + botToken, cut to 50 characters (wire rules 2.2).

@@ -6,7 +6,7 @@ use super::model::{BotSettings, EventMode, Plan, PortalSettings};
 use super::report::{Place, Report, Wrong};
 use super::rules;
 use super::sections::Sources;
-use super::{urls, values};
+use super::{bots, urls, values};
 use crate::types::Secret;
 use toml::de::{DeTable, DeValue};
 use url::Url;
@@ -28,6 +28,9 @@ pub(super) struct PortalDraft {
 pub(super) struct BotDraft {
     pub(super) place: Place,
     pub(super) id: Option<(Place, i64)>,
+    /// A number is written, right or wrong.
+    pub(super) has_id: bool,
+    pub(super) code: Option<(Place, String)>,
     pub(super) has_bot_token: bool,
     pub(super) has_token: bool,
     /// Where it says that its events are fetched.
@@ -136,8 +139,9 @@ pub(super) fn name(fields: &mut Fields<'_, '_>, help: &str) -> Option<(Place, St
 fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &mut Report<'a>) -> BotDraft {
     let mut fields = Fields::of_table("portal.bot", place.clone(), table, report);
     fields.refuse_unknown(&keys::BOT);
-    let id = fields.require("id", "write the bot's number at this portal", |found| {
-        Ok((found.place.clone(), values::positive(found)?))
+    let id = fields.read("id", |found| Ok((found.place.clone(), values::positive(found)?)));
+    let code = fields.read("code", |found| {
+        Ok((found.place.clone(), values::text(found)?.to_owned()))
     });
     let bot_token = secret(sources, &mut fields, "bot_token");
     if let (Some(token), Some(found)) = (&bot_token, fields.find("bot_token"))
@@ -155,19 +159,20 @@ fn bot<'a>(sources: Sources<'a>, place: Place, table: &'a DeTable<'a>, report: &
         .flatten();
     let settings = BotSettings {
         id: id.as_ref().map_or(0, |(_, id)| *id),
-        code: fields
-            .read("code", |found| values::text(found).map(str::to_owned))
-            .unwrap_or_default(),
+        code: value(code.as_ref()),
         handler: handler(sources, &mut fields),
         bot_token,
         token_source: token_source.unwrap_or_default(),
         application_token: secret(sources, &mut fields, "application_token"),
         event_url: fields.read("event_url", urls::event_url),
         event_mode,
+        wishes: bots::wishes(sources, "portal.bot.profile", &mut fields),
     };
     BotDraft {
         place,
+        has_id: fields.has("id"),
         id,
+        code,
         has_bot_token: fields.has("bot_token"),
         has_token: fields.has("application_token"),
         fetches,

@@ -30,7 +30,18 @@ pub(super) fn check(portals: &[PortalDraft], report: &mut Report<'_>) {
         tokens(portal, report);
         let ids = portal.bots.iter().filter_map(|bot| bot.id.as_ref());
         refuse_repeats("portal.bot.id", "events go to a bot by its id", ids, report);
+        let codes = || portal.bots.iter().filter_map(|bot| bot.code.as_ref());
+        if portal.bots.iter().any(|bot| !bot.has_id) {
+            let codes = codes().filter(|(_, code)| !code.is_empty());
+            refuse_repeats(
+                "portal.bot.code",
+                "a bot without id is known by its code",
+                codes,
+                report,
+            );
+        }
         for bot in &portal.bots {
+            number(portal, bot, report);
             identity(portal, bot, report);
             fetching(portal, bot, report);
         }
@@ -72,6 +83,17 @@ fn tokens(portal: &PortalDraft, report: &mut Report<'_>) {
             "set application_token here, or bot_token in its [[portal.bot]]",
         );
         report.mistake(&portal.place, wrong);
+    }
+}
+
+/// A bot without a number is one that `imbot register` makes, or finds by its code.
+fn number(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
+    let coded = bot.code.as_ref().is_some_and(|(_, code)| !code.is_empty());
+    let owned = portal.app.is_some() || (bot.has_bot_token && portal.has_webhook);
+    if !bot.has_id && !(coded && owned) {
+        let help = "write the bot's number at this portal; or its code and bot_token, with the portal's incoming_webhook: \
+                    then `imbot register --apply` makes the bot and keeps its number";
+        report.mistake(&bot.place, Wrong::new("portal.bot.id: missing", help));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Installations of OAuth applications: what waits at the install door, who waits to be accepted, whose tokens are
 //! kept. Every credential and every body at the door is sealed. Decides nothing about who is let in.
 
+use super::applied::Trace;
 use super::commit::{Commit, Verdict};
 use super::reader::Reader;
 use super::records::Format;
@@ -69,6 +70,7 @@ pub(super) enum Deed {
     Wait(Installation),
     Unwait(String),
     Learn(PortalId, String, i64),
+    Trace(Trace),
 }
 
 impl Store {
@@ -137,7 +139,7 @@ impl Store {
         ids.first().copied().ok_or(StoreError::Closed)
     }
 
-    async fn deed(&self, deed: Deed) -> Result<(), StoreError> {
+    pub(super) async fn deed(&self, deed: Deed) -> Result<(), StoreError> {
         self.change(Change::Install(Box::new(deed))).await?;
         if self.0.ack == Ack::Durable {
             return Ok(());
@@ -181,7 +183,7 @@ impl Commit<'_> {
                 self.unwait(&kept.member_id)?;
             }
             Deed::Forget(portal) => {
-                for table in ["install", "learned"] {
+                for table in ["install", "learned", "applied"] {
                     self.conn
                         .prepare_cached(&format!("DELETE FROM {table} WHERE portal = ?1"))?
                         .execute([portal.0])?;
@@ -202,6 +204,7 @@ impl Commit<'_> {
                     ])?;
             }
             Deed::Unwait(member) => self.unwait(member)?,
+            Deed::Trace(trace) => return self.trace(trace),
             Deed::Learn(portal, code, bot) => {
                 self.conn
                     .prepare_cached("INSERT OR REPLACE INTO learned VALUES(?1, ?2, ?3)")?

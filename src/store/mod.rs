@@ -16,6 +16,7 @@
 //! Accepted races: a claim reads the last commit, so a row finished meanwhile is not seen again only because its lane
 //! is named busy until the finishing call has returned.
 
+mod applied;
 mod backlog;
 mod backup;
 mod changes;
@@ -46,6 +47,8 @@ mod tests;
 mod verbs;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use applied::Applied;
 pub(crate) use backup::{BackupError, look_at, restore};
 pub(crate) use changes::{Peeked, Rotation, Switching, peek};
 pub(crate) use fetched::FetchedPage;

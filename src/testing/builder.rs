@@ -229,8 +229,7 @@ impl Site {
                 BotSeed::webhook(id, bot.name(), &token)
             };
             let seed = if self.fetching { seed.fetching() } else { seed };
-            let commands = bot.commands();
-            commands.iter().fold(seed, |seed, (command, _)| seed.command(command))
+            bot.commands().fold(seed, |seed, command| seed.command(command.name()))
         };
         let config = PortalConfig {
             host: domain(number),

@@ -81,7 +81,10 @@ impl<'t> Person<'t> {
             Place::Private(bot) | Place::Line(bot) => bot == *id,
             Place::Group(_) => true,
         });
-        let known: Vec<String> = here.flat_map(|(_, bot)| bot.commands()).map(|(name, _)| name).collect();
+        let known: Vec<String> = here
+            .flat_map(|(_, bot)| bot.commands())
+            .map(|command| command.name().to_owned())
+            .collect();
         assert!(
             known.iter().any(|known| known == name),
             "no bot here has a command `{name}`, only: {}",

@@ -86,11 +86,7 @@ fn order(arguments: &Arguments, portals: &[PortalSettings]) -> Result<Value, Str
             ));
         }
     };
-    let bot = arguments
-        .bot
-        .as_ref()
-        .map(|bot| bot_number(&portal, bot, portals))
-        .transpose()?;
+    let (bot, code) = whom(arguments.bot.as_deref(), &portal, portals)?;
     let entry = method::find(&arguments.method);
     match entry {
         None => complain(&params::uncatalogued(&arguments.method)),
@@ -104,9 +100,25 @@ fn order(arguments: &Arguments, portals: &[PortalSettings]) -> Result<Value, Str
     }
     let repeatable = params::repeatable(entry, &mut params, arguments.raw)?;
     Ok(json!({
-        "portal": portal, "bot": bot, "method": arguments.method, "params": params, "repeatable": repeatable,
+        "portal": portal, "bot": bot, "code": code, "method": arguments.method, "params": params, "repeatable": repeatable,
         "timeoutMs": u64::try_from(arguments.timeout.as_millis()).unwrap_or(u64::MAX),
     }))
+}
+
+/// The bot's number, or its code where only whoever has the store knows the number.
+fn whom<'a>(
+    bot: Option<&'a str>,
+    portal: &str,
+    portals: &[PortalSettings],
+) -> Result<(Option<i64>, Option<&'a str>), String> {
+    let Some(bot) = bot else { return Ok((None, None)) };
+    let listed = portals.iter().find(|known| known.name == portal);
+    match bot_number(portal, bot, portals) {
+        Ok(0) => Ok((None, Some(bot))),
+        Ok(number) => Ok((Some(number), None)),
+        Err(_) if listed.is_some_and(|portal| portal.bots.is_empty()) => Ok((None, Some(bot))),
+        Err(why) => Err(why),
+    }
 }
 
 async fn ask(beside: &Beside, arguments: &Arguments, order: &Value) -> Result<Value, Trouble> {

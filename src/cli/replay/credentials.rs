@@ -1,7 +1,7 @@
 //! `--as PORTAL`: the credentials of a configured portal in place of those a capture has, or has lost by redaction.
 
 use super::body::Body;
-use crate::settings::PortalSettings;
+use crate::settings::{BotSettings, PortalSettings};
 use crate::types::Secret;
 
 /// Writes token, member_id and domain of `portal` into the top-level `auth`, and over those in `data[bot][auth]`.
@@ -28,7 +28,10 @@ pub(super) fn put(body: &mut Body, portal: &PortalSettings) {
 /// The token of the bot that the body names, else the portal's.
 fn token(body: &Body, portal: &PortalSettings) -> Option<Secret> {
     let id: Option<i64> = body.get(&["data", "bot", "id"]).and_then(|id| id.parse().ok());
+    let code = body.get(&["data", "bot", "code"]);
+    let by_code = |bot: &&BotSettings| bot.id == 0 && code.as_deref() == Some(bot.code.as_str());
     let bot = portal.bots.iter().find(|bot| Some(bot.id) == id);
+    let bot = bot.or_else(|| portal.bots.iter().find(by_code));
     bot.and_then(|bot| bot.expected_token())
         .or_else(|| portal.application_token.clone())
 }

@@ -23,6 +23,8 @@ pub(super) struct Order {
     portal: String,
     /// As this bot, its number and token added.
     bot: Option<i64>,
+    /// As this bot, by its code, where the server learns its number: its token is added, and its number once it is known.
+    code: Option<String>,
     method: String,
     #[serde(default)]
     params: Map<String, Value>,
@@ -36,11 +38,12 @@ pub(super) struct Order {
 pub(super) async fn call(State(admin): State<Arc<Admin>>, Json(order): Json<Order>) -> Result<Response, Problem> {
     let portal = admin.portal(&order.portal)?;
     check(&admin, &order, portal)?;
-    let (name, bot, method) = (order.portal.clone(), order.bot, order.method.clone());
+    let bot = called(&admin, &order, portal)?;
+    let (name, method) = (order.portal.clone(), order.method.clone());
     let wait = order.timeout_ms.map_or(Duration::from_secs(60), Duration::from_millis);
     let deadline = admin.clock.now() + wait.min(LONGEST_WAIT);
     let mut params = order.params;
-    if let Some(bot) = bot {
+    if let Some(bot @ 1..) = bot {
         let address = method::find(&method).map_or(Address::BOT, |entry| entry.address);
         address.put_bot(&mut params, bot);
     }
@@ -76,6 +79,17 @@ pub(super) async fn call(State(admin): State<Arc<Admin>>, Json(order): Json<Orde
         Err(AskError::Fault(fault)) => Ok(faulty(&method, &fault)),
         Err(error) => Err(unasked(&error)),
     }
+}
+
+/// As which bot it is made: by number, by code, or as none.
+fn called(admin: &Admin, order: &Order, portal: PortalId) -> Result<Option<i64>, Problem> {
+    let Some(code) = &order.code else { return Ok(order.bot) };
+    let number = admin.site(portal).and_then(|site| site.numbered(code));
+    if order.bot.is_some() || number.is_none() {
+        let detail = format!("portal {} has no bot that is known by the code {code}", order.portal);
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no_such_bot", detail));
+    }
+    Ok(number)
 }
 
 fn check(admin: &Admin, order: &Order, portal: PortalId) -> Result<(), Problem> {

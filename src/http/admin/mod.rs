@@ -2,6 +2,7 @@
 //! `/api/v1` part wants the admin token and no name in `Host`. Without a server, commands ask the same router in process.
 
 mod backup;
+mod bots;
 mod call;
 mod changes;
 mod guard;
@@ -11,6 +12,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub(super) use bots::ROUTES as BOT_ROUTES;
 #[cfg(any(test, feature = "testing"))]
 pub(super) use changes::ROUTES as CHANGES;
 pub(crate) use letters::queue_named;
@@ -93,6 +95,7 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
         )
         .merge(portals::router())
         .merge(changes::router())
+        .merge(bots::router())
         .route("/api/v1/calls", post(calls::queue))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&admin), guard::authorised));
     let router = Router::new()

@@ -33,6 +33,11 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         handler: "echo".to_owned(),
         ..SiteBot::default()
     };
+    let fresh = SiteBot {
+        bot_token: Some(Secret::new("token-of-fresh")),
+        event_token: Some(Secret::new("customtoken-of-fresh")),
+        ..bot.clone()
+    };
     let site = Site {
         id: portal,
         name: "acme".to_owned(),
@@ -49,7 +54,7 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         configured: true,
         parked: None,
         bots: HashMap::from([(456, bot)]),
-        unnumbered: HashMap::new(),
+        unnumbered: HashMap::from([("fresh".to_owned(), fresh)]),
     };
     let identities = identities(&store, &clock, site);
     let (desk, mut errands) = Desk::open();
@@ -246,7 +251,11 @@ async fn a_call_that_cannot_be_meant_never_reaches_the_desk() {
 #[tokio::test]
 async fn every_route_wants_the_token_and_no_name_as_host() {
     let office = office(|_| panic!("nothing is asked")).await;
-    for (method, path) in PATHS.into_iter().filter(|(_, path)| path.starts_with("/api/")) {
+    for (method, path) in PATHS
+        .into_iter()
+        .chain(BOT_ROUTES)
+        .filter(|(_, path)| path.starts_with("/api/"))
+    {
         let path = path.replace("{id}", "1");
         for (host, token, expected) in [
             ("127.0.0.1:9090", "wrong", 401),
@@ -363,5 +372,59 @@ async fn the_status_tells_what_waits_and_who_is_paused() {
     assert_eq!(
         (&body["delivering"], &body["deadLetters"]["events"]),
         (&json!(false), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_bot_without_a_number_is_called_by_its_code_until_it_is_learned() {
+    let office =
+        office(|errand| Ok(json!({ "bot": errand.bot, "params": errand.params, "as": errand.with_bot }))).await;
+    let order =
+        json!({ "portal": "acme", "code": "fresh", "method": "imbot.v2.Bot.get", "params": { "code": "fresh" } });
+    let (status, body) = office.post("/api/v1/call", order.clone()).await;
+    let asked = &body["result"];
+    assert_eq!((status, &asked["as"]), (200, &json!(true)));
+    assert!(asked["bot"].as_i64().unwrap() < -1, "{body}");
+    assert_eq!(asked["params"], "{\"code\":\"fresh\"}", "no number that is none");
+    for wrong in [json!({ "code": "stranger" }), json!({ "code": "fresh", "bot": 456 })] {
+        let mut order = order.clone();
+        for (key, value) in wrong.as_object().unwrap() {
+            order[key] = value.clone();
+        }
+        assert_eq!(office.post("/api/v1/call", order).await.0, 404, "{wrong}");
+    }
+    for (learned, expected) in [
+        (json!({ "portal": "acme", "code": "fresh", "bot": 456 }), 409),
+        (json!({ "portal": "acme", "code": "stranger", "bot": 700 }), 404),
+        (json!({ "portal": "acme", "code": "fresh", "bot": 0 }), 400),
+        (json!({ "portal": "acme", "code": "fresh", "bot": 700 }), 200),
+    ] {
+        let (status, body) = office.post("/api/v1/bots/learn", learned.clone()).await;
+        assert_eq!(status, expected, "{learned} {body}");
+    }
+    let (_, body) = office.post("/api/v1/call", order).await;
+    assert_eq!(body["result"]["bot"], 700);
+    let kept = json!({ "portal": "acme", "bot": 700, "set": { "webhookUrl": "https://x.example/", "avatar": null } });
+    assert_eq!(office.post("/api/v1/bots/applied", kept).await.0, 200);
+    let long = json!({ "portal": "acme", "bot": 700, "set": { "avatar": "x".repeat(5_000) } });
+    assert_eq!(office.post("/api/v1/bots/applied", long).await.0, 400);
+    let list = || office.send("get", "/api/v1/bots", "localhost", "right", Value::Null);
+    let (_, body) = list().await;
+    let bots = body["portals"][0]["bots"].as_array().unwrap();
+    let fresh = bots.iter().find(|bot| bot["code"] == "fresh").unwrap();
+    assert_eq!(
+        (bots.len(), &fresh["id"], &fresh["identity"]),
+        (2, &json!(700), &json!("webhook"))
+    );
+    assert_eq!(fresh["applied"]["webhookUrl"]["value"], "https://x.example/");
+    assert!(!body.to_string().contains("token-of-fresh"), "{body}");
+    let gone = json!({ "portal": "acme", "bot": 700 });
+    assert_eq!(office.post("/api/v1/bots/forget", gone).await.0, 200);
+    let (_, body) = list().await;
+    let bots = body["portals"][0]["bots"].as_array().unwrap();
+    let fresh = bots.iter().find(|bot| bot["code"] == "fresh").unwrap();
+    assert_eq!(
+        (bots.len(), &fresh["id"], &fresh["applied"]),
+        (2, &Value::Null, &json!({}))
     );
 }

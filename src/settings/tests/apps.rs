@@ -96,8 +96,8 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "code = \"support_bot\"",
-        "code = \"support_bot\"\nevent_mode = \"fetch\"",
-        "app.bot.event_mode: the bot's number is not known",
+        "code = \"support_bot\"\nprofile = { nme = \"x\" }",
+        "app.bot.profile.nme: unknown key",
     ),
 ];
 

@@ -36,6 +36,31 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "event_url: not a web address",
     ),
     (
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n type = \"supervizor\"",
+        "portal.bot.type: \"supervizor\" is not one",
+    ),
+    (
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n hidden = \"Y\"",
+        "portal.bot.hidden: not true or false",
+    ),
+    (
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n profile = \"Support\"",
+        "portal.bot.profile: not a table",
+    ),
+    (
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n profile = { colour = \"mint\" }",
+        "did you mean `color`?",
+    ),
+    (
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n profile = { name = \"\" }",
+        "portal.bot.profile.name: empty",
+    ),
+    (
         WEBHOOK,
         "incoming_webhook = \"https://acme.bitrix24.com/rest/1/\"",
         "not the address of an incoming",
@@ -142,6 +167,46 @@ fn every_rule_refuses_what_it_is_for() {
         assert!(text.contains(expected), "{new}: {text}");
         assert!(text.starts_with("1 mistake "), "{new}: {text}");
     }
+}
+
+#[test]
+fn a_bot_to_be_registered_needs_a_code_of_its_own_a_token_and_a_webhook() {
+    let unnumbered =
+        |code: &str| format!("\n  [[portal.bot]]\n  code = \"{code}\"\n  handler = \"echo\"\n  bot_token = \"t\"\n");
+    let settings = settings(&format!("{SMALL}{}", unnumbered("new")));
+    let bots = &settings.portals[0].bots;
+    assert_eq!((bots[1].id, bots[1].called().as_str()), (0, "new"));
+    let twice = mistakes(&format!("{SMALL}{}{}", unnumbered("new"), unnumbered("new")));
+    assert!(
+        twice.contains("portal.bot.code: new is already used in line 13"),
+        "{twice}"
+    );
+    let nameless = mistakes(&format!("{SMALL}{}", unnumbered("")));
+    assert!(nameless.contains("portal.bot.id: missing"), "{nameless}");
+    let silent = format!("{SMALL}{}", unnumbered("new")).replace(WEBHOOK, "");
+    let silent = mistakes(&silent);
+    assert!(silent.contains("imbot register --apply"), "{silent}");
+}
+
+#[test]
+fn what_a_bot_shall_be_at_its_portal_is_read() {
+    let text = with(
+        "bot_token = \"tok\"",
+        "bot_token = \"tok\"\n type = \"supervisor\"\n hidden = true\n reactions = false\n openline = true\n background = \"mint\"\n \
+         profile = { name = \"Support\", last_name = \"Bot\", work_position = \"\", gender = \"F\", color = \"lightBlue\", avatar = \"a.png\" }",
+    );
+    let wishes = &settings(&text).portals[0].bots[0].wishes;
+    assert_eq!(wishes.kind.map(crate::method::BotType::as_str), Some("supervisor"));
+    assert_eq!(
+        (wishes.hidden, wishes.reactions, wishes.openline, wishes.mode_given),
+        (Some(true), Some(false), Some(true), false)
+    );
+    let profile = &wishes.profile;
+    assert_eq!(
+        (profile.name.as_deref(), profile.work_position.as_deref()),
+        (Some("Support"), Some(""))
+    );
+    assert_eq!(profile.avatar.as_deref(), Some(Path::new("a.png")));
 }
 
 #[test]
