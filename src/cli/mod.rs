@@ -10,6 +10,7 @@ mod dead_letters;
 mod decode;
 mod desk;
 mod dev;
+mod doctor;
 mod letters;
 mod output;
 mod pause;
@@ -20,6 +21,9 @@ mod resend;
 mod serve;
 mod status;
 mod text;
+
+#[cfg(feature = "testing")]
+pub(crate) use doctor::findings;
 
 use crate::app::App;
 use crate::settings::{self, Environment, Loaded};
@@ -81,6 +85,8 @@ enum Command {
     Replay(resend::Arguments),
     /// Makes one REST call, in the portal's budget and as its identity; beside a running server, through it.
     Call(call::Arguments),
+    /// Checks the set-up from outside in: DNS, TLS, proxy, token, rights, bots, clock, store; what to do about each finding.
+    Doctor(doctor::Arguments),
     /// Per portal and bot: identity, budget, circuit, backlog, gaps, last event.
     Status(status::Arguments),
     /// Events of a portal or bot are stored, but no handler runs and nothing is sent.
@@ -158,6 +164,7 @@ impl App {
             Command::Decode(arguments) => decode_file(&arguments),
             Command::Replay(arguments) => resend::run(&self, arguments, &environment),
             Command::Call(arguments) => call::run(&self, &arguments, &environment),
+            Command::Doctor(arguments) => doctor::run(&self, &arguments, &environment),
             Command::Status(arguments) => status::run(&self, &arguments, &environment),
             Command::Pause(arguments) => pause::run(&self, &arguments, true, &environment),
             Command::Resume(arguments) => pause::run(&self, &arguments, false, &environment),
