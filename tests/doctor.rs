@@ -576,10 +576,8 @@ fn a_store_at_its_own_limit() {
 #[test]
 fn live_proves_that_a_repeat_is_shown_once() {
     for (ignore_template, expected) in [(false, None), (true, Some("template_ignored"))] {
-        let knobs = Knobs {
-            ignore_template,
-            ..Knobs::default()
-        };
+        let mut knobs = Knobs::default();
+        knobs.ignore_template = ignore_template;
         let far = portal(PortalConfig { knobs, ..usual() });
         let mut server = server(&far, "URL", |table| table);
         let inside = passing(&server);
