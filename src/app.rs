@@ -19,7 +19,7 @@ use terms::{ack, rules, workers};
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::{Bot, Dispatch, Outbox, Roster, Ways};
 use crate::fetch::Fetch;
-use crate::http::{self, Admin, Door, Doors, Gate, Observer};
+use crate::http::{self, Admin, Door, Doors, Gate, Observer, Probes};
 use crate::identity::{Changes, Identities};
 use crate::lifecycle::{self, Stop};
 use crate::rest::{Client, Desk};
@@ -169,7 +169,8 @@ impl Running {
         let changes = Changes::new(identities.clone(), desk.clone(), token::random);
         let changing = changes.activity();
         let admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
-        let public_room = door(settings, &store, &identities, &clock, observer);
+        let mut public_room = door(settings, &store, &identities, &clock, observer);
+        public_room.probes = Some(Arc::clone(&admin_room.probes));
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
@@ -338,6 +339,7 @@ fn admin_of(
     (clock, stop): (&Clock, &Stop),
     (ways, deliver): (&Ways, &DeliverView),
 ) -> Result<Admin, StartError> {
+    let token = token::admin_token(settings)?;
     Ok(Admin {
         store: store.clone(),
         identities: identities.clone(),
@@ -349,7 +351,8 @@ fn admin_of(
         clock: clock.clone(),
         metrics: telemetry::install().map_err(|error| StartError::Machine(error.to_string()))?,
         stop: stop.clone(),
-        token: token::admin_token(settings)?,
+        probes: Arc::new(Probes::new(token.clone(), clock.clone())),
+        token,
         ack: ack(settings).as_str(),
     })
 }

@@ -1,4 +1,4 @@
-//! The operator's guide is whole: every refusal reason, error class and alarm of the code has its entry in one snapshot file,
+//! The operator's guide is whole: every refusal reason, error class, alarm and finding of doctor has its entry in one snapshot file,
 //! the pages are those of the snapshot, and what the guide links to is there.
 
 use crate::support::{root, text, writes_docs};
@@ -9,7 +9,7 @@ use std::fs;
 
 const SNAPSHOT: &str = "docs/guide/entries.yaml";
 /// Key of the snapshot, page, title, what stands above the entries.
-const PAGES: [(&str, &str, &str, &str); 3] = [
+const PAGES: [(&str, &str, &str, &str); 4] = [
     (
         "refusals",
         "docs/guide/refusals.md",
@@ -27,6 +27,12 @@ const PAGES: [(&str, &str, &str, &str); 3] = [
         "docs/guide/alarms.md",
         "What an alarm means",
         "The rules are in `deploy/prometheus.rules.yml`. `page` means that events are being lost or soon will be; `ticket` means today, not tonight.",
+    ),
+    (
+        "findings",
+        "docs/guide/doctor.md",
+        "What doctor finds",
+        "`imbot doctor` checks the set-up from outside in. The name is in its table and in `finding` of `--json`; a *warning* leaves the exit code 0.",
     ),
 ];
 
@@ -96,6 +102,11 @@ fn every_refusal_reason_is_explained() {
 #[test]
 fn every_error_class_is_explained() {
     holds("errors", &owned(imbot::testing::classes()));
+}
+
+#[test]
+fn every_finding_of_doctor_is_explained() {
+    holds("findings", &owned(imbot::testing::findings()));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod conversations;
 mod corpus;
 mod deploy_files;
 mod dev;
+mod doctor;
 mod door;
 mod fairness;
 mod faults;

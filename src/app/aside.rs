@@ -6,7 +6,7 @@ use super::token::{random, random_token};
 use super::{StartError, identities, open_store};
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::Outbox;
-use crate::http::{self, Admin};
+use crate::http::{self, Admin, Probes};
 use crate::identity::{Changes, Identities, Setup};
 use crate::lifecycle::Stop;
 use crate::rest::{Client, Desk};
@@ -82,6 +82,7 @@ impl Aside {
             desk,
             deliver: view,
             outbox: Outbox::default(),
+            probes: Arc::new(Probes::new(token.clone(), clock.clone())),
             identities: known,
             max_age: settings.map_or(MAX_AGE, |settings| settings.deliver.max_age),
             clock,

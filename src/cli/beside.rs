@@ -6,6 +6,7 @@ use super::output::complain;
 use super::text::one_line;
 use super::{exit, settings_for};
 use crate::app::{ADMIN_TOKEN, App, Aside, StartError};
+use crate::http;
 use crate::settings::{Environment, Settings};
 use crate::store::{self, OpenError};
 use crate::types::Secret;
@@ -190,6 +191,14 @@ impl Beside {
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value, Trouble> {
         self.ask(Method::POST, path, Some(body), PATIENCE).await
+    }
+
+    /// What the running server's door answers to a probe with this nonce; `None` without a server.
+    pub(super) fn proof(&self, nonce: &str) -> Option<String> {
+        match self {
+            Self::Server(line) => Some(http::proof(&line.token, nonce)),
+            Self::Alone(_) => None,
+        }
     }
 
     pub(super) async fn close(self) {

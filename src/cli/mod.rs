@@ -10,6 +10,7 @@ mod dead_letters;
 mod decode;
 mod desk;
 mod dev;
+mod doctor;
 mod letters;
 mod output;
 mod pause;
@@ -22,6 +23,9 @@ mod rotate;
 mod serve;
 mod status;
 mod text;
+
+#[cfg(feature = "testing")]
+pub(crate) use doctor::findings;
 
 use crate::app::App;
 use crate::settings::{self, Environment, Loaded};
@@ -87,6 +91,8 @@ enum Command {
     Call(call::Arguments),
     /// Compares bots and slash commands with what the portals have; with --apply makes the portals so.
     Register(register::Arguments),
+    /// Checks the set-up from outside in: DNS, TLS, proxy, token, rights, bots, clock, store; what to do about each finding.
+    Doctor(doctor::Arguments),
     /// Per portal and bot: identity, budget, circuit, backlog, gaps, last event.
     Status(status::Arguments),
     /// Events of a portal or bot are stored, but no handler runs and nothing is sent.
@@ -165,6 +171,7 @@ impl App {
             Command::Replay(arguments) => resend::run(&self, arguments, &environment),
             Command::Call(arguments) => call::run(&self, &arguments, &environment),
             Command::Register(arguments) => register::run(&self, &arguments, &environment),
+            Command::Doctor(arguments) => doctor::run(&self, &arguments, &environment),
             Command::Status(arguments) => status::run(&self, &arguments, &environment),
             Command::Pause(arguments) => pause::run(&self, &arguments, true, &environment),
             Command::Resume(arguments) => pause::run(&self, &arguments, false, &environment),

@@ -7,6 +7,7 @@ mod gate;
 mod knocks;
 mod listener;
 mod portals;
+mod probe;
 mod rejection;
 mod server;
 mod shell;
@@ -18,6 +19,7 @@ pub(crate) use admin::{Admin, admin_router, queue_named};
 pub(crate) use gate::FORBIDDEN;
 pub(crate) use gate::Gate;
 pub(crate) use listener::{Doors, open};
+pub(crate) use probe::{EVENT as PROBE_EVENT, Probes, proof};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use rejection::reasons;
 pub(crate) use server::serve;

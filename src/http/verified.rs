@@ -4,6 +4,7 @@
 
 use super::gate::{Admitted, Gate};
 use super::knocks::{self, Knocks};
+use super::probe::Probes;
 use super::rejection::Rejection;
 use super::server::Peer;
 use crate::event::{self, Installing, Label};
@@ -38,6 +39,8 @@ pub(crate) struct Door {
     pub(crate) trusted: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Told of each outcome: `imbot dev` prints a line.
     pub(crate) observer: Option<Observer>,
+    /// What an operator may bring to see whether the way here is open.
+    pub(crate) probes: Option<Arc<Probes>>,
     bodies: Semaphore,
     knocks: Knocks,
 }
@@ -66,6 +69,7 @@ impl Door {
             ack_deadline: Duration::from_secs(2),
             trusted: Box::new(|_| false),
             observer: None,
+            probes: None,
             bodies: Semaphore::new(IN_FLIGHT_KIB),
             knocks: Knocks::default(),
         }
@@ -87,6 +91,8 @@ pub(crate) struct Verified {
 pub(crate) enum Arrived {
     /// An event whose sender has been proved.
     Event(Box<Verified>),
+    /// An operator's probe of the way here, with its proof.
+    Probe(String),
     /// An installation of an application, to be proved outside the request.
     Install { format: Format, body: Bytes },
 }
@@ -180,6 +186,9 @@ fn arrived(body: &Bytes, json: bool, door: &Door, (head, watch): (&Parts, Stopwa
         None => wire::parse(body, json, &Limits::default())?,
     };
     let label = Label::of(&tree);
+    if let Some(proof) = door.probes.as_ref().and_then(|probes| probes.answer(&tree, &label)) {
+        return Ok(Arrived::Probe(proof));
+    }
     let now = door.clock.now();
     let admitted = door.gate.admit(&tree, &label, now);
     let ours = door.gate.identities.has_applications() && admitted.as_ref().map_or(true, |it| it.portal.app.is_some());

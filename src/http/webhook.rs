@@ -1,5 +1,6 @@
 //! `POST {path}`: a verified event is put on disk, then answered 200. Nothing else happens before the answer.
 
+use super::probe;
 use super::rejection::Rejection;
 use super::shell::shell;
 use super::verified::{Arrived, Door, Seen, Verified};
@@ -50,6 +51,10 @@ async fn not_allowed() -> Response {
 async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, arrived: Arrived) -> Response {
     let verified = match arrived {
         Arrived::Event(verified) => *verified,
+        Arrived::Probe(proof) => {
+            telemetry::webhook_request("ignored", "probe");
+            return probe::proved(&proof);
+        }
         Arrived::Install { format, body } => return install(&door, format, body.into(), &headers).await,
     };
     let arrival = Arrival::of(&verified);

@@ -51,6 +51,12 @@ pub fn classes() -> Vec<&'static str> {
     crate::rest::Class::ALL.map(crate::rest::Class::label).to_vec()
 }
 
+/// Everything that `imbot doctor` can find; for the same test.
+#[must_use]
+pub fn findings() -> Vec<&'static str> {
+    crate::cli::findings()
+}
+
 /// What the operator is told where a sender only hears `forbidden`; for the same test.
 #[must_use]
 pub fn forbidden() -> Vec<&'static str> {

@@ -17,8 +17,9 @@ pub(super) use bots::ROUTES as BOT_ROUTES;
 pub(super) use changes::ROUTES as CHANGES;
 pub(crate) use letters::queue_named;
 
+use super::probe::Probes;
 use super::shell::shell;
-use super::{calls, portals};
+use super::{calls, portals, probe};
 use crate::deliver::DeliverView;
 use crate::dispatch::Outbox;
 use crate::identity::{Changes, Identities, Site};
@@ -40,7 +41,7 @@ use std::time::Duration;
 
 /// What is served here, for the test that holds `openapi/imbot.yaml` to it.
 #[cfg(any(test, feature = "testing"))]
-pub(super) const PATHS: [(&str, &str); 12] = [
+pub(super) const PATHS: [(&str, &str); 13] = [
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),
@@ -53,6 +54,7 @@ pub(super) const PATHS: [(&str, &str); 12] = [
     ("get", "/api/v1/status"),
     ("post", "/api/v1/backup"),
     ("post", "/api/v1/call"),
+    ("post", "/api/v1/probe"),
 ];
 /// Bytes of a call: a file of 100 MB as base64, and some.
 const LONGEST_CALL: usize = 140 << 20;
@@ -74,6 +76,8 @@ pub(crate) struct Admin {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) stop: Stop,
     pub(crate) token: Secret,
+    /// Shared with the door.
+    pub(crate) probes: Arc<Probes>,
     /// The ack mode, said aloud in `/readyz`.
     pub(crate) ack: &'static str,
 }
@@ -93,6 +97,7 @@ pub(crate) fn admin_router(admin: Arc<Admin>) -> Router {
             "/api/v1/call",
             post(call::call).layer(DefaultBodyLimit::max(LONGEST_CALL)),
         )
+        .route("/api/v1/probe", post(probe::issue))
         .merge(portals::router())
         .merge(changes::router())
         .merge(bots::router())

@@ -71,6 +71,7 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         deliver: DeliverView::open().0,
         identities,
         outbox: Outbox::default(),
+        probes: Arc::new(Probes::new(Secret::new("right"), clock.clone())),
         max_age: Duration::from_secs(60),
         clock,
         metrics: telemetry::install().unwrap(),

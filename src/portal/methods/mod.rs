@@ -54,7 +54,7 @@ const fn basic(name: &'static str, run: Run) -> Method {
     Method { name, right, run }
 }
 
-const METHODS: [Method; 46] = [
+const METHODS: [Method; 47] = [
     imbot("imbot.v2.Bot.register", bots::register),
     imbot("imbot.v2.Bot.update", rotation::update),
     imbot("imbot.v2.Bot.get", bots::get),
@@ -101,11 +101,12 @@ const METHODS: [Method; 46] = [
     lines("imopenlines.bot.session.finish", lines::finish),
     lines("imopenlines.bot.session.message.send", lines::message),
     basic("app.info", other::app_info),
+    basic("server.time", other::time),
 ];
 
 impl Method {
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        static ALL: [Method; 46] = METHODS;
+        static ALL: [Method; 47] = METHODS;
         ALL.iter().find(|method| method.name.eq_ignore_ascii_case(name))
     }
 

@@ -1,7 +1,7 @@
 //! Methods of no group: revision, `app.info` of the portal, and the context that a test may raise.
 
 use super::super::access::Caller;
-use super::super::answer::Refusal;
+use super::super::answer::{Refusal, iso};
 use super::super::event::Happening;
 use super::super::state::State;
 use super::{Call, DENIED, Done};
@@ -12,6 +12,11 @@ pub(super) fn revision(_call: &Call<'_>, state: &mut State) -> Result<Done, Refu
     Ok(Done::quiet(
         json!({ "rest": state.knobs.revision, "web": 130, "mobile": 23, "desktop": 6 }),
     ))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
+pub(super) fn time(call: &Call<'_>, _state: &mut State) -> Result<Done, Refusal> {
+    Ok(Done::quiet(json!(iso(call.now))))
 }
 
 /// What the portal itself tells of the application: no `member_id`, so it proves nothing.
