@@ -5,7 +5,7 @@ mod disk;
 mod finding;
 mod live;
 mod portal;
-mod probe;
+pub(super) mod probe;
 mod report;
 
 use super::beside::{Beside, Common, Place, blocking};

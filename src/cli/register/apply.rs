@@ -207,6 +207,9 @@ impl Work<'_> {
             _ => None,
         });
         let Some(mode) = wanted else { return Ok(()) };
+        if let (EventMode::Webhook, Some(url)) = (mode, &self.wish.url) {
+            self.office.way_is_open(self.target, url).await?;
+        }
         self.office.switch(self.target, self.seen.bot.id, word(mode)).await?;
         if let (EventMode::Webhook, Some(url)) = (mode, &self.wish.url) {
             self.keep(Map::from_iter([(URL.to_owned(), json!(url))])).await?;

@@ -5,6 +5,7 @@ use super::compare::Seen;
 use super::targets::Target;
 use super::words::{FOREIGN, Problem};
 use crate::cli::beside::{Beside, Trouble};
+use crate::cli::doctor::probe::{self, Way};
 use crate::cli::exit;
 use crate::method::{BotInfo, BotListReply, BotReply, CommandListReply};
 use reqwest::Method;
@@ -129,6 +130,28 @@ impl Office<'_> {
     pub(super) async fn forget(&self, target: &Target<'_>, bot: i64) -> Result<(), Problem> {
         let body = json!({ "portal": target.portal, "bot": bot });
         self.tell(target, "/api/v1/bots/forget", &body).await
+    }
+
+    /// Whether what the portal posts would reach the running server: a probe goes the way that events go.
+    pub(super) async fn way_is_open(&self, target: &Target<'_>, url: &str) -> Result<(), Problem> {
+        let closed = |why: String| {
+            let text = format!(
+                "{}: it stays in fetch mode, in which no event is lost: {why}",
+                target.name()
+            );
+            Problem::new(exit::REFUSED, text)
+        };
+        if matches!(self.beside, Beside::Alone(_)) {
+            let why = "no server is running that would take what the portal posts; start it, then run this again";
+            return Err(closed(why.to_owned()));
+        }
+        let tried = probe::round_trip(self.beside, url, &Way::default()).await;
+        tried.map_err(|stray| {
+            closed(format!(
+                "what the portal posts to {url} would not arrive ({}: {}); {} `imbot doctor` checks the whole way",
+                stray.kind.name, stray.detail, stray.kind.remedy
+            ))
+        })
     }
 
     /// Lets the server switch how the bot's events come: it sees to it that none is lost meanwhile.
