@@ -17,10 +17,7 @@ mod portal;
 mod portals;
 mod replay;
 mod resend;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`imbot register --rotate-token` is to call it")
-)]
+#[expect(dead_code, reason = "`imbot register --rotate-token` is to call it")]
 mod rotate;
 mod serve;
 mod status;
