@@ -167,7 +167,6 @@ impl Running {
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
         let changes = Changes::new(identities.clone(), desk.clone(), token::random);
-        let changing = changes.activity();
         let admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
         let mut public_room = door(settings, &store, &identities, &clock, observer);
         public_room.probes = Some(Arc::clone(&admin_room.probes));
@@ -182,11 +181,10 @@ impl Running {
             settings.deliver.max_age,
             ways,
         );
-        let ends = (errands, orders);
-        let (rules, known) = (rules(settings), identities.clone());
+        let (rules, known, ends) = (rules(settings), identities.clone(), (errands, orders));
         let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, known, ends);
         let fetch = Fetch::new(store.clone(), clock, desk.clone(), identities.clone());
-        let fetching = fetch.activity();
+        let (fetching, changing) = (fetch.activity(), changes.activity());
         let (seen, delivering) = (dispatch.activity(), deliver.activity());
         let work = dispatching.then_some((dispatch, deliver, fetch, changes));
         let engines = engines(&identities, work, &stop);

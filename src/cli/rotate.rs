@@ -129,7 +129,7 @@ mod tests {
             text.contains("the environment variable ACME_BOT_TOKEN still holds the one before"),
             "{text}"
         );
-        let mut written = done.clone();
+        let mut written = done;
         (written["agrees"], written["rewritten"]) = (true.into(), true.into());
         assert!(told(&written).ends_with("it was written into the environment variable ACME_BOT_TOKEN\n"));
         let planned = json!({ "bot": 456, "portal": "acme", "state": "planned" });

@@ -124,9 +124,6 @@ fn of_portal(portal: &Value) -> String {
         );
     }
     text.push_str(&bots(portal));
-    for bot in list(&portal["bots"]) {
-        text.push_str(&changes(bot));
-    }
     text
 }
 
@@ -179,8 +176,8 @@ fn bots(portal: &Value) -> String {
             age(&bot["oldestCallSeconds"]),
         ]);
     }
-    let lines: Vec<String> = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    lines.concat()
+    let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
+    lines.chain(list(&portal["bots"]).iter().map(changes)).collect()
 }
 
 fn age(seconds: &Value) -> String {

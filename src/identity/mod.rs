@@ -16,6 +16,7 @@ mod table;
 mod tests;
 mod unchanged;
 mod work;
+mod written;
 
 pub(crate) use changes::Changes;
 pub(crate) use identities::{Identities, Setup};

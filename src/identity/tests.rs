@@ -249,3 +249,62 @@ async fn a_learned_number_survives_a_reload_and_goes_with_its_bot() {
     assert_eq!(served().numbered("support"), Some(before));
     assert!(served().bots.contains_key(&456), "the configuration has its number");
 }
+
+fn fetching(portal: PortalId, fetches: bool) -> Site {
+    let mut site = site(portal, true);
+    for bot in site.bots.values_mut() {
+        bot.fetches = fetches;
+    }
+    site
+}
+
+#[tokio::test]
+async fn a_bot_that_was_fetched_is_polled_until_the_portal_was_told_whatever_a_reload_says() {
+    let desk = desk(true);
+    let polls = |desk: &Desk| desk.identities.site(desk.portal).unwrap().bots[&456].polls();
+    assert!(!polls(&desk));
+    for (fetches, polled) in [(true, true), (false, true), (true, true)] {
+        desk.identities.configure(vec![fetching(desk.portal, fetches)]);
+        assert_eq!(polls(&desk), polled, "configured: {fetches}");
+    }
+    desk.identities.configure(vec![fetching(desk.portal, false)]);
+    let site = desk.identities.site(desk.portal).unwrap();
+    let told = site.bots[&456].differences("acme", 456);
+    assert!(told.len() == 1 && told[0].contains("event_mode is webhook"), "{told:?}");
+}
+
+#[tokio::test]
+async fn while_a_token_is_changed_both_prove_events_and_afterwards_the_old_one_for_a_while() {
+    let token = |text: &str| Secret::new(text);
+    let rotation = |done, former| crate::store::Rotation {
+        old: token("old"),
+        new: token("new"),
+        configured: token("old"),
+        former,
+        planned: Timestamp(0),
+        done,
+    };
+    let bot = |rotation, event_token: &str| SiteBot {
+        bot_token: Some(token("old")),
+        event_token: Some(token(event_token)),
+        rotation: Some(rotation),
+        ..SiteBot::default()
+    };
+    let proven = |bot: &SiteBot, at| {
+        ["customold", "customnew", "given", "other"]
+            .map(|presented| bot.proves(presented.as_bytes(), Timestamp(at)) == Some(true))
+    };
+    let planned = bot(rotation(None, Vec::new()), "customold");
+    assert!(planned.is_held());
+    assert_eq!(planned.token(), Some(&token("old")));
+    assert_eq!(proven(&planned, 5), [true, true, false, false]);
+    let done = bot(
+        rotation(Some(Timestamp(3)), vec![(token("old"), Timestamp(10))]),
+        "customold",
+    );
+    assert_eq!((done.is_held(), done.token()), (false, Some(&token("new"))));
+    assert_eq!(proven(&done, 9), [true, true, false, false]);
+    assert_eq!(proven(&done, 10), [false, true, false, false]);
+    let by_hand = bot(rotation(Some(Timestamp(3)), Vec::new()), "given");
+    assert_eq!(proven(&by_hand, 10), [false, true, true, false]);
+}

@@ -1,5 +1,6 @@
 //! The store on a real disk, with a clock that tests move. Here: what the tests share.
 
+mod changes;
 mod claims;
 mod counts;
 mod crash;
