@@ -104,7 +104,9 @@ async fn register(app: &App, arguments: &Arguments, settings: &Settings, office:
     let mut problems = if portal.or(bot).is_some() { Vec::new() } else { unknown };
     let mut chosen = targets::chosen(all, portal, bot).map_err(missed)?;
     if chosen.is_empty() && problems.is_empty() {
-        complain("there is nothing to register: no portal that is served has bots (`imbot portals list` shows installations)");
+        complain(
+            "there is nothing to register: no portal that is served has bots (`imbot portals list` shows installations)",
+        );
     }
     let mut reports = Vec::new();
     for target in &mut chosen {
