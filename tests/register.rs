@@ -1,10 +1,11 @@
 //! `imbot register` with the real binary at an emulated portal: what differs is shown, mended, and not touched again.
 
 use crate::server::{ECHO, Far, IMBOT, Server, TOKEN, bare, signal};
-use imbot::portal::{BotSeed, PortalConfig};
-use imbot::types::Clock;
+use imbot::portal::{AppConfig, BotSeed, PortalConfig};
+use imbot::types::{Clock, Secret};
 use serde_json::{Value, json};
 use std::fs;
+use std::time::Duration;
 
 /// The token of bots that are registered here.
 const NEW: &str = "token-of-the-new-bot";
@@ -146,6 +147,22 @@ fn command(server: &Server, bot: i64, name: &str) -> i64 {
     let found = list["commands"].as_array().expect("a list").iter();
     let mut found = found.filter(|command| command["command"] == name);
     found.next().expect("it is there")["id"].as_i64().expect("a number")
+}
+
+/// Whether the bot repeats what this user says to it in private, or says anything at all.
+fn answers(far: &Far, bot: i64, user: i64, text: &str) -> bool {
+    far.wait(far.portal.say(user, &bot.to_string(), text))
+        .expect("a dialog");
+    let heard = || {
+        far.portal
+            .messages(&user.to_string())
+            .iter()
+            .any(|message| message.bot == Some(bot))
+    };
+    (0..3000).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        heard()
+    })
 }
 
 #[test]
@@ -361,7 +378,7 @@ fn a_new_bot_gets_its_number_under_a_running_server_and_answers_without_a_restar
     );
     signal("HUP", server.pid());
     let dry = (0..500).find_map(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
         let run = register(&server, &["--bot", "fresh"]);
         (run.code == 3).then_some(run)
     });
@@ -377,25 +394,12 @@ fn a_new_bot_gets_its_number_under_a_running_server_and_answers_without_a_restar
     let seen = register(&server, &["--bot", "fresh", "--json"]);
     let seen: Value = serde_json::from_str(&seen.out).unwrap();
     let id = seen["bots"][0]["id"].as_i64().unwrap();
-    let answers = |user: i64, text: &str| {
-        far.wait(far.portal.say(user, &id.to_string(), text)).unwrap();
-        let heard = || {
-            far.portal
-                .messages(&user.to_string())
-                .iter()
-                .any(|message| message.bot == Some(id) && message.text == text)
-        };
-        (0..3000).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            heard()
-        })
-    };
-    assert!(answers(7, "hello"), "{}", server.said());
+    assert!(answers(&far, id, 7, "hello"), "{}", server.said());
     // Its commands are there, too, and the number is kept.
     command(&server, id, "/help");
     server.terminate();
     server.start();
-    assert!(answers(8, "again"), "{}", server.said());
+    assert!(answers(&far, id, 8, "again"), "{}", server.said());
     // The door takes its events, too: they prove themselves with the token of its own.
     let posted = String::from_utf8(far.body(9, 4_000, "by the door")).unwrap();
     let posted = posted
@@ -405,6 +409,91 @@ fn a_new_bot_gets_its_number_under_a_running_server_and_answers_without_a_restar
     let before = far.portal.log().len();
     assert_eq!(register(&server, &["--apply", "--bot", "fresh"]).code, 0);
     assert_eq!(writes(&far, before), [""; 0]);
+}
+
+/// The store's key, an application with one bot, and the portal's own authorisation server.
+fn application(far: &Far, app: &AppConfig) -> String {
+    let server = far.portal.authorisation_address().expect("it listens");
+    format!(
+        "store.key = \"{}\"\n[[app]]\nname = \"desk\"\nclient_id = \"{}\"\nclient_secret = \"{}\"\ninstall = \"open\"\n\
+         allow_insecure = true\nauth_servers = [\"http://{server}\"]\nplan = {{ burst = 500, rate = 500.0 }}\n\
+         [[app.bot]]\ncode = \"fresh\"\nhandler = \"helpdesk\"\nevent_mode = \"fetch\"\nhidden = true\n",
+        "5a".repeat(32),
+        app.client_id,
+        app.client_secret.expose(),
+    )
+}
+
+#[test]
+fn a_bot_of_an_application_is_made_where_it_is_installed_without_any_bot_token() {
+    let far = Far::with(PortalConfig {
+        burst: 1_000,
+        rate: 1_000,
+        costs: Vec::new(),
+        on_demand: true,
+        tells_address: true,
+        authorisation: Some(([127, 0, 0, 1], 0).into()),
+        ..PortalConfig::new(Clock::system())
+    });
+    let mut app = AppConfig {
+        client_id: "local.desk".to_owned(),
+        client_secret: Secret::new(NEW),
+        application_token: Secret::new(TOKEN),
+        scope: "imbot,im".to_owned(),
+        handler_url: None,
+    };
+    let mut server = Server::new(&application(&far, &app));
+    server.start();
+    let nowhere = register(&server, &[]);
+    assert_eq!(
+        (nowhere.code, nowhere.out.as_str()),
+        (0, ""),
+        "nobody has installed it: {}",
+        nowhere.err
+    );
+    app.handler_url = Some(format!("http://{}/webhook", server.public));
+    far.wait(far.portal.install_app(app));
+    let dry = (0..500).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let run = register(&server, &[]);
+        (run.code == 3).then_some(run)
+    });
+    assert!(dry.expect("it is installed").line("code fresh").contains("not there"));
+    apply(&server);
+    let made = last(&far, "imbot.v2.Bot.register");
+    assert_eq!(
+        (&made["fields"]["isHidden"], &made["fields"]["botToken"]),
+        (&json!(true), &Value::Null)
+    );
+    is_settled(&far, &server);
+    let id = last(&far, "imbot.v2.Command.register")["botId"]
+        .as_i64()
+        .expect("a number");
+    assert!(answers(&far, id, 7, "hello"), "{}", server.said());
+    server.terminate();
+    server.start();
+    is_settled(&far, &server);
+}
+
+#[test]
+fn another_event_mode_than_the_configured_one_is_shown_with_its_origin() {
+    let far = far();
+    let server = server(&far, &whole());
+    assert!(!register(&server, &[]).out.contains("event_mode"));
+    let text = fs::read_to_string(server.config()).unwrap();
+    fs::write(server.config(), format!("{text}event_mode = \"fetch\"\n")).unwrap();
+    let dry = register(&server, &[]);
+    assert_eq!(dry.code, 3);
+    let line = dry.line("event_mode");
+    assert!(
+        line.contains("webhook") && line.contains("config") && line.ends_with("switch to fetch"),
+        "{line}"
+    );
+    assert!(
+        !dry.out.contains("event_url"),
+        "nobody posts to it in fetch mode: {}",
+        dry.out
+    );
 }
 
 #[test]

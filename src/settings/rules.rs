@@ -90,7 +90,8 @@ fn tokens(portal: &PortalDraft, report: &mut Report<'_>) {
 fn number(portal: &PortalDraft, bot: &BotDraft, report: &mut Report<'_>) {
     let coded = bot.code.as_ref().is_some_and(|(_, code)| !code.is_empty());
     let owned = portal.app.is_some() || (bot.has_bot_token && portal.has_webhook);
-    if !bot.has_id && !(coded && owned) {
+    let can_be_learned = coded && owned;
+    if !bot.has_id && !can_be_learned {
         let help = "write the bot's number at this portal; or its code and bot_token, with the portal's incoming_webhook: \
                     then `imbot register --apply` makes the bot and keeps its number";
         report.mistake(&bot.place, Wrong::new("portal.bot.id: missing", help));

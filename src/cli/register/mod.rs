@@ -112,6 +112,11 @@ async fn register(app: &App, arguments: &Arguments, settings: &Settings, office:
     let (portal, bot) = (arguments.portal.as_deref(), arguments.bot.as_deref());
     let mut problems = if portal.or(bot).is_some() { Vec::new() } else { unknown };
     let mut chosen = targets::chosen(all, portal, bot).map_err(missed)?;
+    if chosen.is_empty() && problems.is_empty() {
+        complain(
+            "there is nothing to register: no portal that is served has bots (`imbot portals list` shows installations)",
+        );
+    }
     let mut reports = Vec::new();
     for target in &mut chosen {
         reports.push(one(arguments, office, target).await);

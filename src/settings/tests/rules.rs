@@ -272,7 +272,7 @@ fn keys_for_registering_are_accepted() {
     let text = with(
         "bot_token = \"tok\"",
         "bot_token = \"tok\"\nevent_mode = \"webhook\"\nevent_url = \"https://bots.example.com/webhook\"\ntype = \"bot\"\n\
-         hidden = true\nreactions = true\nopenline = false\nbackground = \"x\"\nprofile = { name = \"x\" }",
+         hidden = true\nreactions = true\nopenline = false\nbackground = \"sky\"\nprofile = { name = \"x\" }",
     );
     let settings = settings(&text);
     let bot = &settings.portals[0].bots[0];
