@@ -112,7 +112,7 @@ kinds! {
         "Allow bodies of 1 MiB on the whole way; the shipped proxy configurations do.",
         "the proxy's limit (nginx: client_max_body_size), [server] max_body_bytes";
     NO_IDENTITY = "no_identity", false,
-        "Nothing says as whom this portal is called: its events are received, and nothing can be answered.",
+        "Nothing configured says as whom this portal is called: only tokens that come with events can answer them, while they live.",
         "Give it an identity.",
         "[[portal]] incoming_webhook, or app";
     PORTAL_UNREACHABLE = "portal_unreachable", true,

@@ -2,7 +2,7 @@
 //! change. Owns the arguments, the order of the checks and the exit code; changes nothing.
 
 mod disk;
-mod finding;
+pub(super) mod finding;
 mod live;
 mod portal;
 pub(super) mod probe;
@@ -170,7 +170,22 @@ async fn examine(
             live(report, &beside, portal, (arguments, dialog)).await;
         }
     }
+    if arguments.portal.is_none() {
+        installed(report, &beside, settings).await;
+    }
     beside.close().await;
+}
+
+/// Portals that have installed an application, and that no `[[portal]]` lists.
+async fn installed(report: &mut Report, beside: &Beside, settings: &Settings) {
+    let status = beside.get("/api/v1/status").await.unwrap_or_default();
+    for portal in status["portals"].as_array().into_iter().flatten() {
+        let name = portal["name"].as_str().unwrap_or_default();
+        let listed = settings.portals.iter().any(|portal| portal.name == name);
+        if !listed && portal["served"] == true {
+            portal::identity(report, beside, name).await;
+        }
+    }
 }
 
 fn skip(report: &mut Report, portals: &[&PortalSettings], why: &str) {

@@ -62,12 +62,25 @@ pub(super) fn kind_of(trouble: &Trouble) -> &'static Kind {
 /// Everything that is asked of one portal.
 pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalSettings) {
     let of = portal.name.as_str();
+    if !identity(report, beside, of).await {
+        return report.skipped(("bots", of), "the portal does not answer our calls");
+    }
+    if portal.app.is_some() {
+        subscriptions(report, beside, portal).await;
+    }
+    for settings in &portal.bots {
+        bot(report, beside, of, settings).await;
+    }
+}
+
+/// Whether the portal answers us; then its revision and its clock, too.
+pub(super) async fn identity(report: &mut Report, beside: &Beside, of: &str) -> bool {
     let asked = call(beside, of, None, ("imbot.v2.Revision.get", json!({}))).await;
     let revision = match asked {
         Ok(revision) => revision,
         Err(trouble) => {
             report.found(("portal", of), kind_of(&trouble), &trouble.to_string());
-            return report.skipped(("bots", of), "the portal does not answer our calls");
+            return false;
         }
     };
     match revision["rest"].as_i64() {
@@ -81,12 +94,7 @@ pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalS
         found => report.fine(("portal", of), &format!("REST revision {}", found.unwrap_or_default())),
     }
     clock(report, beside, of).await;
-    if portal.app.is_some() {
-        subscriptions(report, beside, portal).await;
-    }
-    for settings in &portal.bots {
-        bot(report, beside, of, settings).await;
-    }
+    true
 }
 
 /// The portal's clock against the middle of the time that asking took.
