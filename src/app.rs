@@ -14,8 +14,9 @@ pub(crate) use sites::identities;
 pub(crate) use token::ADMIN_TOKEN;
 
 use doors::{DoorThread, open_doors};
-use terms::{ack, rules, workers};
+use terms::{ack, capture, rules, workers};
 
+use crate::capture::Capture;
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::{Bot, Dispatch, Outbox, Roster, Ways};
 use crate::fetch::Fetch;
@@ -114,6 +115,7 @@ pub(crate) struct Running {
     )]
     fetching: watch::Receiver<Activity>,
     pub(crate) identities: Identities,
+    capture: Capture,
 }
 
 fn machine(error: impl std::fmt::Display) -> StartError {
@@ -161,8 +163,11 @@ impl Running {
         let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view))?;
-        let public_room = door(settings, &store, &identities, &clock, observer);
+        let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, &clock));
+        let mut admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view))?;
+        let mut public_room = door(settings, &store, &identities, &clock, observer);
+        admin_room.capture = capture.clone();
+        public_room.capture = capture.clone();
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
@@ -196,6 +201,7 @@ impl Running {
             installing: identities.activity(),
             fetching,
             identities,
+            capture,
         })
     }
 
@@ -262,6 +268,9 @@ impl Running {
             tracing::error!("the door did not close cleanly");
         }
         deadline.abort();
+        let capture = self.capture;
+        // Waits for a disk, for a moment at most.
+        let _ = tokio::task::spawn_blocking(move || capture.finish()).await;
         self.store.close().await;
     }
 
@@ -336,6 +345,7 @@ fn admin_of(
         stop: stop.clone(),
         token: token::admin_token(settings)?,
         ack: ack(settings).as_str(),
+        capture: Capture::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! `rest` the endpoint rule; reads no clock, opens no network, and never puts a secret into an error.
 
 mod apps;
+mod capture;
 mod environment;
 mod fields;
 mod keys;
@@ -11,6 +12,7 @@ mod net;
 mod portals;
 mod report;
 mod rules;
+mod schema;
 mod secrets;
 mod sections;
 #[cfg(test)]
@@ -22,10 +24,11 @@ pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use keys::SECTIONS as KEYS;
 pub(crate) use model::{
-    Ack, AnswerVia, AppSettings, BotSettings, EventMode, Install, OnUnknown, PortalSettings, Settings,
+    Ack, AnswerVia, AppSettings, BotSettings, EventMode, Install, Keep, OnUnknown, PortalSettings, Settings,
 };
 pub(crate) use nearest::nearest;
 pub(crate) use report::Mistakes;
+pub(crate) use schema::schema;
 
 use fields::{Fields, Overrides};
 use report::{Place, Report, Wrong};
@@ -148,10 +151,7 @@ fn document<'a>(text: &'a str, file: &Path) -> Result<DeTable<'a>, Mistakes> {
 
 fn read<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Settings {
     let mut root = Fields::of_table("", Place::Whole, sources.document, report);
-    root.refuse_unknown(&[&keys::ROOT[..], &["capture"]].concat());
-    if let Some(found) = root.find("capture") {
-        root.mistake("capture", &found.place, portals::not_yet("captures"));
-    }
+    root.refuse_unknown(&keys::ROOT);
     let server = sections::server(sources, report);
     let (store, has_key) = sections::store(sources, report);
     let apps = apps::drafts(sources, report);
@@ -160,6 +160,7 @@ fn read<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Settings {
     Settings {
         admin: sections::admin(sources, report, server.listen),
         server,
+        capture: capture::read(sources, report, &store.path),
         store,
         workers: sections::workers(sources, report),
         deliver: sections::deliver(sources, report),

@@ -2,13 +2,17 @@
 
 use super::body::Body;
 use crate::settings::PortalSettings;
-use crate::types::Secret;
+use crate::types::{REDACTED, Secret};
 
-/// Writes token, member_id and domain of `portal` into the top-level `auth`, and over those in `data[bot][auth]`.
-pub(super) fn put(body: &mut Body, portal: &PortalSettings) {
-    if let Some(token) = token(body, portal) {
+/// Writes token, member_id and domain of `portal` into the top-level `auth`, and over those in `data[bot][auth]`. `false`:
+/// it has no token for this body. Access tokens that were taken out stay out: no configuration has them, and the server
+/// takes the word in their place for none.
+pub(super) fn put(body: &mut Body, portal: &PortalSettings) -> bool {
+    let token = token(body, portal);
+    if let Some(token) = &token {
         body.put(["auth", "application_token"], token.expose());
         body.replace(&["data", "bot", "auth", "application_token"], token.expose());
+        body.replace_word(&format!("{REDACTED}nested_application_token"), token.expose());
     }
     body.put(["auth", "domain"], &portal.domain);
     body.replace(&["data", "bot", "auth", "domain"], &portal.domain);
@@ -23,6 +27,7 @@ pub(super) fn put(body: &mut Body, portal: &PortalSettings) {
             body.clear(&["data", "bot", "auth", "member_id"]);
         }
     }
+    token.is_some()
 }
 
 /// The token of the bot that the body names, else the portal's.

@@ -149,6 +149,7 @@ domain = "ACME.bitrix24.com"
 application_token = "SECRETMARKER"
 
 [capture]
+keep = "al"
 "#;
     let expected = r#"12 mistakes in the configuration
 imbot.toml:2:10: server.listen: "localhost:8080" is not an IP address with a port
@@ -173,8 +174,8 @@ imbot.toml:20:1: portal: it has no bots
     help: add a [[portal.bot]] below it
 imbot.toml:22:10: portal.domain: acme.bitrix24.com is already used in line 12
     help: every portal needs its own
-imbot.toml:25:1: capture: this version does not support captures yet
-    help: remove it; a later version of imbot will know it"#;
+imbot.toml:26:8: capture.keep: "al" is not one of the choices
+    help: did you mean "all"?"#;
     assert_eq!(mistakes(text), expected);
 }
 
