@@ -26,7 +26,7 @@ const WAITING_BYTES: usize = 16 << 20;
 /// How often the thread looks for what has grown old, in real time.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a stop waits for what is being written.
-const LAST: Duration = Duration::from_secs(2);
+const LAST: Duration = Duration::from_secs(5);
 
 /// What is kept, where, for how long.
 #[derive(Clone, Debug)]

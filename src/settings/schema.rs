@@ -365,4 +365,143 @@ mod tests {
         }
         assert_eq!(keys_at("/$defs/plan/anyOf/1/properties"), set(&keys::PLAN));
     }
+
+    /// The part of draft 2020-12 that this schema uses; what it does not know fails the test.
+    fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
+        let Some(rules) = schema.as_object() else {
+            return schema == &json!(true);
+        };
+        rules.iter().all(|(rule, wanted)| match rule.as_str() {
+            "$schema" | "title" | "description" | "examples" | "$defs" => true,
+            "$ref" => {
+                let pointer = wanted.as_str().unwrap().trim_start_matches('#');
+                fits(root.pointer(pointer).unwrap(), root, value)
+            }
+            "type" => match wanted.as_str().unwrap() {
+                "object" => value.is_object(),
+                "array" => value.is_array(),
+                "string" => value.is_string(),
+                "boolean" => value.is_boolean(),
+                "integer" => value.is_i64() || value.is_u64(),
+                "number" => value.is_number(),
+                other => panic!("{other}"),
+            },
+            "enum" => wanted.as_array().unwrap().contains(value),
+            "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
+            "exclusiveMinimum" => value.as_f64().is_none_or(|number| number > wanted.as_f64().unwrap()),
+            "minLength" => value
+                .as_str()
+                .is_none_or(|text| text.len() as u64 >= wanted.as_u64().unwrap()),
+            "pattern" => value
+                .as_str()
+                .is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
+            "required" => value.as_object().is_none_or(|table| {
+                wanted
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .all(|key| table.contains_key(key.as_str().unwrap()))
+            }),
+            "items" => value
+                .as_array()
+                .is_none_or(|items| items.iter().all(|item| fits(wanted, root, item))),
+            "anyOf" => wanted.as_array().unwrap().iter().any(|one| fits(one, root, value)),
+            "properties" => value.as_object().is_none_or(|table| {
+                let known = |(key, value): (&String, &Value)| wanted.get(key).is_none_or(|one| fits(one, root, value));
+                table.iter().all(known)
+            }),
+            "additionalProperties" => value.as_object().is_none_or(|table| {
+                let known = &schema["properties"];
+                wanted == &json!(true) || table.keys().all(|key| known.get(key).is_some())
+            }),
+            other => panic!("the schema uses {other}: teach this test"),
+        })
+    }
+
+    /// The three patterns of the schema, by hand: there is no engine here.
+    fn matches(pattern: &str, text: &str) -> bool {
+        let digits = text.chars().take_while(char::is_ascii_digit).count();
+        let unit = text[digits..].trim_start();
+        match pattern {
+            "^[^ ]+:[0-9]{1,5}$" => text.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty()
+                    && !host.contains(' ')
+                    && (1..=5).contains(&port.len())
+                    && port.bytes().all(|byte| byte.is_ascii_digit())
+            }),
+            "^[0-9]+ *(ms|s|m|h|d)$" => digits > 0 && ["ms", "s", "m", "h", "d"].contains(&unit),
+            "^[0-9]+ *([KkMmGgTt]?[Ii]?[Bb])?$" => {
+                let unit = unit.to_ascii_lowercase();
+                let unit = unit.trim_start_matches(['k', 'm', 'g', 't']).trim_start_matches('i');
+                digits > 0 && matches!(unit, "" | "b")
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    fn accepted(text: &str) -> bool {
+        let schema = schema();
+        fits(&schema, &schema, &toml::from_str::<Value>(text).unwrap())
+    }
+
+    const PORTAL: &str =
+        "[[portal]]\nname = \"a\"\ndomain = \"a.example\"\n[[portal.bot]]\nid = 1\nhandler = \"echo\"\n";
+
+    #[test]
+    fn the_example_is_accepted_with_its_comments_and_without() {
+        let example = include_str!("../cli/imbot.example.toml");
+        assert!(accepted(example));
+        // Its commented keys are keys, too.
+        let spoken = |line: &str| {
+            let bare = line.trim_start();
+            let code = bare.strip_prefix("# ").or_else(|| bare.strip_prefix("#   "))?;
+            let code = code.trim_start();
+            let key = code.starts_with("[[")
+                || code
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            key.then(|| code.to_owned())
+        };
+        let whole: Vec<String> = example
+            .lines()
+            .map(|line| spoken(line).unwrap_or_else(|| line.to_owned()))
+            .collect();
+        let whole = whole.join("\n");
+        assert!(whole.contains("\n[[app]]") && whole.contains("\nstop_after"));
+        assert!(accepted(&whole), "{whole}");
+    }
+
+    #[test]
+    fn what_the_settings_refuse_by_shape_is_refused() {
+        assert!(accepted(PORTAL));
+        for (from, to) in [
+            ("id = 1", "id = \"1\""),
+            ("id = 1", "id = 0"),
+            ("id = 1\n", ""),
+            ("handler = \"echo\"", ""),
+            ("name = \"a\"", "name = \"a\"\nplan = \"gold\""),
+            ("name = \"a\"", "name = \"a\"\nplan = { burst = 5 }"),
+            ("name = \"a\"", "name = \"a\"\nplan = { burst = 5, rate = 0 }"),
+            ("name = \"a\"", "name = \"a\"\nallow_insecure = \"yes\""),
+            (
+                "name = \"a\"",
+                "name = \"a\"\napplication_token = { env = \"A\", file = \"B\" }",
+            ),
+            ("name = \"a\"", "nmae = \"a\""),
+            ("[[portal]]", "[server]\nlisten = \"8080\"\n[[portal]]"),
+            ("[[portal]]", "[server]\nack = \"durble\"\n[[portal]]"),
+            ("[[portal]]", "[deliver]\nhold = \"60\"\n[[portal]]"),
+            ("[[portal]]", "[workers]\nretry = \"1s\"\n[[portal]]"),
+            ("[[portal]]", "[capture]\nmax_bytes = \"much\"\n[[portal]]"),
+            ("[[portal]]", "[captures]\n[[portal]]"),
+            (PORTAL, "[capture]\n"),
+        ] {
+            let text = PORTAL.replacen(from, to, 1);
+            assert_ne!(text, PORTAL);
+            let (file, nobody) = (std::path::Path::new("imbot.toml"), super::super::Environment::default());
+            let parsed = super::super::parse(&text, file, &["echo"], &nobody);
+            assert!(parsed.is_err(), "the settings take this, so it is no example: {text}");
+            assert!(!accepted(&text), "{text}");
+        }
+    }
 }

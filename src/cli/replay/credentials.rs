@@ -14,11 +14,18 @@ pub(super) fn put(body: &mut Body, portal: &PortalSettings) -> bool {
         body.replace(&["data", "bot", "auth", "application_token"], token.expose());
         body.replace_word(&format!("{REDACTED}nested_application_token"), token.expose());
     }
-    body.put(["auth", "domain"], &portal.domain);
+    // One of the two finds the portal; what the event came without is not added.
+    let has = |key: &str| body.get(&["auth", key]).is_some_and(|value| !value.is_empty());
+    let (had_domain, had_member) = (has("domain"), has("member_id"));
+    if had_domain || !had_member || portal.member_id.is_none() {
+        body.put(["auth", "domain"], &portal.domain);
+    }
     body.replace(&["data", "bot", "auth", "domain"], &portal.domain);
     match &portal.member_id {
         Some(id) => {
-            body.put(["auth", "member_id"], id);
+            if had_member || !had_domain {
+                body.put(["auth", "member_id"], id);
+            }
             body.replace(&["data", "bot", "auth", "member_id"], id);
         }
         // The captured one may be another portal's, and the first verified one is pinned.

@@ -71,7 +71,7 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         stop: Stop::new(),
         token: Secret::new("right"),
         ack: "durable",
-        capture: crate::capture::Capture::default(),
+        capture: Capture::default(),
     };
     Office {
         router: admin_router(Arc::new(admin)),

@@ -53,6 +53,7 @@ fn a_small_file_gets_every_default() {
         store,
         workers,
         deliver,
+        capture,
         portals,
         apps,
     } = settings(SMALL);
@@ -75,6 +76,13 @@ fn a_small_file_gets_every_default() {
     assert_eq!(
         (deliver.on_unknown, deliver.answer_via),
         (OnUnknown::Stop, AnswerVia::Auto)
+    );
+    assert!(!capture.enabled && !capture.redact_text && capture.keep == Keep::Accepted);
+    assert_eq!(capture.path.to_str(), Some("imbot-data/captures"));
+    assert_eq!((capture.max_bytes, capture.max_files), (64 << 20, 10_000));
+    assert_eq!(
+        (capture.max_age, capture.stop_after),
+        (Duration::from_secs(24 * 3600), Duration::from_secs(3600))
     );
     assert_eq!(portals[0].endpoint.as_str(), "https://acme.bitrix24.com/rest/");
     assert_eq!(portals[0].plan, Plan::STANDARD);

@@ -20,6 +20,10 @@ pub(super) fn walk(spans: &mut Spans<'_>) {
         .map_or(0, |last| last + 1);
     let mut start = 0;
     while start < end {
+        if body[start] == b'&' {
+            start += 1;
+            continue;
+        }
         let key_end = memchr2(b'=', b'&', &body[start..end]).map_or(end, |length| start + length);
         let value = if body.get(key_end) == Some(&b'=') && key_end < end {
             let length = memchr(b'&', &body[key_end + 1..end]).unwrap_or(end - key_end - 1);
