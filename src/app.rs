@@ -14,8 +14,9 @@ pub(crate) use sites::identities;
 pub(crate) use token::ADMIN_TOKEN;
 
 use doors::{DoorThread, open_doors};
-use terms::{ack, rules, workers};
+use terms::{ack, capture, rules, workers};
 
+use crate::capture::Capture;
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::{Bot, Dispatch, Outbox, Roster, Ways};
 use crate::fetch::Fetch;
@@ -119,6 +120,7 @@ pub(crate) struct Running {
     )]
     changing: watch::Receiver<Activity>,
     pub(crate) identities: Identities,
+    capture: Capture,
 }
 
 fn machine(error: impl std::fmt::Display) -> StartError {
@@ -166,10 +168,13 @@ impl Running {
         let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
+        let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, &clock));
         let changes = Changes::new(identities.clone(), desk.clone(), token::random);
-        let admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
+        let mut admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
         let mut public_room = door(settings, &store, &identities, &clock, observer);
         public_room.probes = Some(Arc::clone(&admin_room.probes));
+        admin_room.capture = capture.clone();
+        public_room.capture = capture.clone();
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
@@ -203,6 +208,7 @@ impl Running {
             fetching,
             changing,
             identities,
+            capture,
         })
     }
 
@@ -273,6 +279,9 @@ impl Running {
             tracing::error!("the door did not close cleanly");
         }
         deadline.abort();
+        let capture = self.capture;
+        // Waits for a disk, for a moment at most.
+        let _ = tokio::task::spawn_blocking(move || capture.finish()).await;
         self.store.close().await;
     }
 
@@ -352,6 +361,7 @@ fn admin_of(
         probes: Arc::new(Probes::new(token.clone(), clock.clone())),
         token,
         ack: ack(settings).as_str(),
+        capture: Capture::default(),
     })
 }
 

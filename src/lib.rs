@@ -31,6 +31,7 @@ pub mod types;
 pub mod wire;
 
 mod app;
+mod capture;
 mod cli;
 mod deliver;
 mod dispatch;

@@ -187,6 +187,11 @@ pub(crate) fn handler_run(handler: &str, event: &'static str, outcome: &'static 
     histogram!("imbot_handler_seconds", "handler" => handler.to_owned(), "event" => event).record(took.as_secs_f64());
 }
 
+/// A body was captured (`kept`), or could not be (`dropped`); events are not affected.
+pub(crate) fn capture(outcome: &'static str, reason: &'static str) {
+    counter!("imbot_captures_total", "outcome" => outcome, "reason" => reason).increment(1);
+}
+
 /// The portal answered a call that an event had caused.
 pub(crate) fn event_to_reply(took: Duration) {
     histogram!("imbot_event_to_reply_seconds").record(took.as_secs_f64());

@@ -9,6 +9,7 @@ mod author;
 mod backup;
 mod browser;
 mod budget;
+mod capture;
 mod changes;
 mod chart;
 mod cli;

@@ -4,6 +4,7 @@
 use super::terms::{ack, rules};
 use super::token::{random, random_token};
 use super::{StartError, identities, open_store};
+use crate::capture::Capture;
 use crate::deliver::{Deliver, DeliverView};
 use crate::dispatch::Outbox;
 use crate::http::{self, Admin, Probes};
@@ -90,6 +91,7 @@ impl Aside {
             stop: stop.clone(),
             token: token.clone(),
             ack: settings.map_or(store::Ack::Durable, ack).as_str(),
+            capture: Capture::default(),
         };
         let router = http::admin_router(Arc::new(admin));
         Ok(Self {

@@ -48,6 +48,7 @@ fn changed_portals(now: &[PortalSettings], new: &[PortalSettings]) -> Vec<String
 fn waiting(started: &Settings, new: &Settings) -> Vec<&'static str> {
     let (server, store) = (&started.server, &started.store);
     let (workers, deliver) = (&started.workers, &started.deliver);
+    let capture = &started.capture;
     let of_apps = |settings: &Settings| -> Vec<PortalSettings> {
         let portals = settings.portals.iter().filter(|portal| portal.app.is_some());
         portals.cloned().collect()
@@ -82,6 +83,14 @@ fn waiting(started: &Settings, new: &Settings) -> Vec<&'static str> {
         ("deliver.on_unknown", deliver.on_unknown != new.deliver.on_unknown),
         ("deliver.answer_via", deliver.answer_via != new.deliver.answer_via),
         ("deliver.hold", deliver.hold != new.deliver.hold),
+        ("capture.enabled", capture.enabled != new.capture.enabled),
+        ("capture.path", capture.path != new.capture.path),
+        ("capture.keep", capture.keep != new.capture.keep),
+        ("capture.max_bytes", capture.max_bytes != new.capture.max_bytes),
+        ("capture.max_files", capture.max_files != new.capture.max_files),
+        ("capture.max_age", capture.max_age != new.capture.max_age),
+        ("capture.stop_after", capture.stop_after != new.capture.stop_after),
+        ("capture.redact_text", capture.redact_text != new.capture.redact_text),
         ("[[app]]", started.apps != new.apps),
         ("portals of an [[app]]", of_apps(started) != of_apps(new)),
     ];
@@ -124,7 +133,9 @@ mod tests {
                  trusted_proxies = [\"10.0.0.0/8\"] }\nadmin = { listen = \"127.0.0.1:2\", token = \"0123456789abcdef0123456789abcdef\" }\n\
                  store = { path = \"x\", max_bytes = \"1GiB\", key = \"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\", dedup_window = \"1h\" }\n\
                  workers = { concurrency = 3, handler_timeout = \"3s\", max_attempts = 3, retry = [\"3s\"], hold = \"3s\" }\n\
-                 deliver = { max_age = \"3h\", on_unknown = \"repeat\", answer_via = \"send\", hold = \"3s\" }\n";
+                 deliver = { max_age = \"3h\", on_unknown = \"repeat\", answer_via = \"send\", hold = \"3s\" }\n\
+                 capture = { enabled = true, path = \"y\", keep = \"all\", max_bytes = \"1MiB\", max_files = 3, \
+                 max_age = \"3h\", stop_after = \"3h\", redact_text = true }\n";
             waiting(&started, &settings(other, &[("a", "a")]))
         };
         for (section, keys) in sections {

@@ -1,8 +1,9 @@
 //! What the settings say, in the terms of the rooms that follow them. Decides nothing.
 
+use crate::capture::Terms;
 use crate::deliver::Rules;
 use crate::dispatch::{AnswerVia, Workers};
-use crate::settings::{self, OnUnknown, Settings};
+use crate::settings::{self, Keep, OnUnknown, Settings};
 use crate::store;
 
 pub(super) fn ack(settings: &Settings) -> store::Ack {
@@ -18,6 +19,20 @@ pub(super) fn rules(settings: &Settings) -> Rules {
         hold: settings.deliver.hold,
         repeat_unknown: settings.deliver.on_unknown == OnUnknown::Repeat,
     }
+}
+
+/// `None`: nothing is captured.
+pub(super) fn capture(settings: &Settings) -> Option<Terms> {
+    let capture = &settings.capture;
+    capture.enabled.then(|| Terms {
+        path: capture.path.clone(),
+        all: capture.keep == Keep::All,
+        max_bytes: capture.max_bytes,
+        max_files: capture.max_files,
+        max_age: capture.max_age,
+        stop_after: capture.stop_after,
+        redact_text: capture.redact_text,
+    })
 }
 
 pub(super) fn workers(settings: &Settings) -> Workers {

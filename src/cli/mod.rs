@@ -4,6 +4,7 @@
 mod backup;
 mod beside;
 mod call;
+mod captures;
 mod client;
 mod config;
 mod dead_letters;
@@ -102,6 +103,9 @@ enum Command {
     /// What could not be handled, sent or read: why, and another try.
     #[command(subcommand)]
     DeadLetters(letters::Arguments),
+    /// Bodies kept as files by `[capture]`: list, drop, or make one from a dead letter.
+    #[command(subcommand)]
+    Captures(captures::Arguments),
     /// Installations of OAuth applications: who is served, who waits to be accepted.
     #[command(subcommand)]
     Portals(portals::Arguments),
@@ -109,7 +113,7 @@ enum Command {
     Backup(backup::Arguments),
     /// Puts a backup into the store folder of the configuration, which must hold no store.
     Restore(backup::Arguments),
-    /// Checks the configuration, or prints an example.
+    /// Checks the configuration, or prints an example or its schema.
     #[command(subcommand)]
     Config(ConfigArguments),
     /// Asks a running server whether it is ready; for container health checks.
@@ -147,6 +151,8 @@ enum ConfigArguments {
     },
     /// Prints a commented configuration to start from.
     Example,
+    /// Prints a JSON Schema of the configuration, for editors that complete and check TOML.
+    Schema,
 }
 
 impl App {
@@ -176,6 +182,7 @@ impl App {
             Command::Pause(arguments) => pause::run(&self, &arguments, true, &environment),
             Command::Resume(arguments) => pause::run(&self, &arguments, false, &environment),
             Command::DeadLetters(arguments) => letters::run(&self, &arguments, &environment),
+            Command::Captures(arguments) => captures::run(&self, &arguments, &environment),
             Command::Portals(arguments) => portals::run(&self, &arguments, &environment),
             Command::Backup(arguments) => backup::backup(&self, &arguments, &environment),
             Command::Restore(arguments) => backup::restore(&self, &arguments, &environment),
@@ -185,6 +192,7 @@ impl App {
                 print(&String::from_utf8_lossy(&script))
             }
             Command::Config(ConfigArguments::Example) => print(&config::example()),
+            Command::Config(ConfigArguments::Schema) => print(&format!("{:#}\n", settings::schema())),
             Command::Config(ConfigArguments::Check { config }) => {
                 let (report, good) = config::check(config.as_deref(), &self.handlers(), &environment);
                 print(&report).max(if good { 0 } else { exit::CONFIG })

@@ -15,13 +15,13 @@ const DEV: &str = "http://127.0.0.1:8080/webhook";
 /// `imbot replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Captured bodies, posted in this order; `.json` files as JSON, all others as forms.
+    /// Captured bodies, posted in this order: files (`.json` as JSON, all others as forms), folders, or a manifest.jsonl.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Where to. Default: the webhook of the configuration, else http://127.0.0.1:8080/webhook.
     #[arg(long)]
     to: Option<Url>,
-    /// Puts the credentials of this configured portal in place of the body's.
+    /// Puts the credentials of this configured portal in place of the body's; a capture has none of its own.
     #[arg(long = "as", value_name = "PORTAL")]
     as_portal: Option<String>,
     /// Fresh message ids and `ts`, so that nothing is a duplicate.

@@ -59,11 +59,34 @@ fn look(status: &Value) -> String {
         "letters  {} events, {} calls, {} unknown, {} quarantine",
         dead["events"], dead["calls"], dead["unknown"], dead["quarantine"]
     );
+    text.push_str(&capture(&status["capture"]));
     for portal in list(&status["portals"]) {
         text.push('\n');
         text.push_str(&of_portal(portal));
     }
     text
+}
+
+/// Empty without `[capture]`.
+fn capture(capture: &Value) -> String {
+    if capture.is_null() {
+        return String::new();
+    }
+    let state = match (&capture["trouble"], capture["on"] == true) {
+        (Value::Null, true) => format!(
+            "ON until {}: {} bodies go",
+            cell(&capture["until"]),
+            cell(&capture["keep"])
+        ),
+        (Value::Null, false) => format!("over since {}: there are", cell(&capture["until"])),
+        (trouble, _) => format!("nothing is captured: {}; there are", cell(trouble)),
+    };
+    let to = if capture["on"] == true { "to" } else { "files in" };
+    let (folder, dropped) = (cell(&capture["folder"]), &capture["dropped"]);
+    format!(
+        "capture  {state} {to} {folder} ({} files, {} bytes; {dropped} dropped)\n",
+        capture["files"], capture["bytes"]
+    )
 }
 
 fn of_portal(portal: &Value) -> String {
@@ -221,6 +244,7 @@ mod tests {
             "events": { "accepted": 9, "done": 5, "ignored": 1, "dead": 1, "pending": 2 },
             "calls": { "delivered": 4, "pending": 1 },
             "deadLetters": { "events": 1, "calls": 0, "unknown": 2, "quarantine": 0 },
+            "capture": { "on": true, "keep": "all", "until": "U", "folder": "F", "files": 3, "bytes": 4, "dropped": 5, "trouble": null },
             "portals": [{
                 "name": "acme", "served": true, "paused": true, "lastEvent": "2026-02-26T09:26:40Z",
                 "budget": { "host": "acme.example", "free": 3, "of": 50, "refusedUntil": "R" },
@@ -240,6 +264,7 @@ mod tests {
 events   2 pending, 5 done, 1 ignored, 1 dead of 9 accepted
 calls    1 pending, 4 delivered
 letters  1 events, 0 calls, 2 unknown, 0 quarantine
+capture  ON until U: all bodies go to F (3 files, 4 bytes; 5 dropped)
 
 portal acme  PAUSED
   last event  2026-02-26T09:26:40Z

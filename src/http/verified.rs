@@ -7,6 +7,7 @@ use super::knocks::{self, Knocks};
 use super::probe::Probes;
 use super::rejection::Rejection;
 use super::server::Peer;
+use crate::capture::{Capture, Fate, Taken};
 use crate::event::{self, Installing, Label};
 use crate::store::{Format, NewEvent, Store};
 use crate::telemetry::{self, Stopwatch};
@@ -41,6 +42,7 @@ pub(crate) struct Door {
     pub(crate) observer: Option<Observer>,
     /// What an operator may bring to see whether the way here is open.
     pub(crate) probes: Option<Arc<Probes>>,
+    pub(crate) capture: Capture,
     bodies: Semaphore,
     knocks: Knocks,
 }
@@ -58,6 +60,41 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Door {
+    /// What a capture needs of a request; `None` while nothing is captured.
+    fn taken(&self, headers: &HeaderMap, body: &Bytes) -> Option<Taken> {
+        self.capture.is_on().then(|| Taken {
+            received: self.clock.now(),
+            content_type: headers
+                .get(header::CONTENT_TYPE)
+                .map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned())
+                .unwrap_or_default(),
+            body: body.clone(),
+        })
+    }
+
+    /// Captures what ends here; an event takes its body along until its end is known.
+    fn captured(&self, arrived: Result<Arrived, Rejection>, taken: Option<Taken>) -> Result<Arrived, Rejection> {
+        let Some(taken) = taken else { return arrived };
+        let (outcome, reason) = match arrived {
+            Ok(Arrived::Event(mut verified)) => {
+                verified.taken = Some(taken);
+                return Ok(Arrived::Event(verified));
+            }
+            // No event, and its nonce is used up.
+            Ok(Arrived::Probe(proof)) => return Ok(Arrived::Probe(proof)),
+            Ok(Arrived::Install { .. }) => ("installation", None),
+            Err(rejection) => ("refused", Some(rejection.detail())),
+        };
+        let fate = Fate {
+            outcome,
+            reason,
+            portal: None,
+            event: None,
+        };
+        self.capture.keep(taken, fate);
+        arrived
+    }
+
     /// A door onto this store.
     pub(crate) fn new(store: Store, gate: Gate, clock: Clock, max_body: usize) -> Self {
         Self {
@@ -70,6 +107,7 @@ impl Door {
             trusted: Box::new(|_| false),
             observer: None,
             probes: None,
+            capture: Capture::default(),
             bodies: Semaphore::new(IN_FLIGHT_KIB),
             knocks: Knocks::default(),
         }
@@ -85,6 +123,8 @@ pub(crate) struct Verified {
     pub(super) sent: Option<i64>,
     /// The application says that it is gone from the portal.
     pub(super) uninstalled: bool,
+    /// The body as it came, while bodies are captured.
+    pub(super) taken: Option<Taken>,
 }
 
 /// What came in at the door.
@@ -106,7 +146,9 @@ impl FromRequest<Arc<Door>> for Arrived {
         let verified = async {
             let json = is_json(&head.headers)?;
             let (body, _held) = read(body, &head.headers, door).await?;
-            arrived(&body, json, door, (&head, watch))
+            let taken = door.taken(&head.headers, &body);
+            let arrived = arrived(&body, json, door, (&head, watch));
+            door.captured(arrived, taken)
         };
         let result = verified.await;
         if let Err(rejection) = &result {
@@ -248,5 +290,6 @@ fn verified(
         watch,
         sent: label.ts,
         uninstalled,
+        taken: None,
     })
 }

@@ -4,6 +4,7 @@ use super::probe;
 use super::rejection::Rejection;
 use super::shell::shell;
 use super::verified::{Arrived, Door, Seen, Verified};
+use crate::capture::{Fate, Taken};
 use crate::identity::Site;
 use crate::store::{Enqueued, Format, StoreError};
 use crate::telemetry::{self, Stopwatch};
@@ -49,7 +50,7 @@ async fn not_allowed() -> Response {
 
 /// Answers Bitrix24: store, count, 200.
 async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, arrived: Arrived) -> Response {
-    let verified = match arrived {
+    let mut verified = match arrived {
         Arrived::Event(verified) => *verified,
         Arrived::Probe(proof) => {
             telemetry::webhook_request("ignored", "probe");
@@ -58,6 +59,7 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, arrived: Arr
         Arrived::Install { format, body } => return install(&door, format, body.into(), &headers).await,
     };
     let arrival = Arrival::of(&verified);
+    let taken = verified.taken.take();
     // Below info: formatting a span costs more than the line, which names the same ids.
     let span = tracing::debug_span!(
         "webhook",
@@ -68,6 +70,7 @@ async fn receive(State(door): State<Arc<Door>>, headers: HeaderMap, arrived: Arr
     );
     async {
         let stored = store(&door, verified).await;
+        arrival.captured(&door, &stored, taken);
         arrival.answer(&door, stored, &headers)
     }
     .instrument(span)
@@ -151,6 +154,22 @@ impl Arrival {
             sent: verified.sent,
             watch: verified.watch,
         }
+    }
+
+    /// Hands the body over to the captures; the answer waits for nothing.
+    fn captured(&self, door: &Door, stored: &Result<Option<Enqueued>, Rejection>, taken: Option<Taken>) {
+        let Some(taken) = taken else { return };
+        let (outcome, reason) = match stored {
+            Ok(stored) => (outcome(*stored).0, None),
+            Err(rejection) => ("refused", Some(rejection.detail())),
+        };
+        let fate = Fate {
+            outcome,
+            reason,
+            portal: Some(self.portal.name.clone()),
+            event: Some(self.name.clone()),
+        };
+        door.capture.keep(taken, fate);
     }
 
     fn answer(&self, door: &Door, stored: Result<Option<Enqueued>, Rejection>, headers: &HeaderMap) -> Response {

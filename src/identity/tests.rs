@@ -264,10 +264,10 @@ async fn a_bot_that_was_fetched_is_polled_until_the_portal_was_told_whatever_a_r
     let polls = |desk: &Desk| desk.identities.site(desk.portal).unwrap().bots[&456].polls();
     assert!(!polls(&desk));
     for (fetches, polled) in [(true, true), (false, true), (true, true)] {
-        desk.identities.configure(vec![fetching(desk.portal, fetches)]);
+        desk.identities.configure(vec![fetching(desk.portal, fetches)]).unwrap();
         assert_eq!(polls(&desk), polled, "configured: {fetches}");
     }
-    desk.identities.configure(vec![fetching(desk.portal, false)]);
+    desk.identities.configure(vec![fetching(desk.portal, false)]).unwrap();
     let site = desk.identities.site(desk.portal).unwrap();
     let told = site.bots[&456].differences("acme", 456);
     assert!(told.len() == 1 && told[0].contains("event_mode is webhook"), "{told:?}");

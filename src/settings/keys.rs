@@ -1,10 +1,12 @@
 //! The names that `imbot.toml` knows. A key is added here and where its section is read.
 
 /// Tables and lists at the root.
-pub(super) const ROOT: [&str; 7] = ["server", "admin", "store", "workers", "deliver", "portal", "app"];
+pub(super) const ROOT: [&str; 8] = [
+    "server", "admin", "store", "workers", "deliver", "capture", "portal", "app",
+];
 
 /// The sections whose keys the environment may set, with those keys.
-pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
+pub(crate) const SECTIONS: [(&str, &[&str]); 6] = [
     (
         "server",
         &["listen", "path", "max_body_bytes", "ack", "trusted_proxies"],
@@ -16,6 +18,19 @@ pub(crate) const SECTIONS: [(&str, &[&str]); 5] = [
         &["concurrency", "handler_timeout", "max_attempts", "retry", "hold"],
     ),
     ("deliver", &["max_age", "on_unknown", "answer_via", "hold"]),
+    (
+        "capture",
+        &[
+            "enabled",
+            "path",
+            "keep",
+            "max_bytes",
+            "max_files",
+            "max_age",
+            "stop_after",
+            "redact_text",
+        ],
+    ),
 ];
 
 /// `[[portal]]`.

@@ -3,6 +3,7 @@
 
 mod apps;
 mod bots;
+mod capture;
 mod environment;
 mod fields;
 mod keys;
@@ -12,6 +13,7 @@ mod net;
 mod portals;
 mod report;
 mod rules;
+mod schema;
 mod secrets;
 mod sections;
 #[cfg(test)]
@@ -23,10 +25,12 @@ pub(crate) use environment::Environment;
 #[cfg(test)]
 pub(crate) use keys::SECTIONS as KEYS;
 pub(crate) use model::{
-    Ack, AnswerVia, AppBot, AppSettings, BotSettings, EventMode, Install, OnUnknown, PortalSettings, Settings, Wishes,
+    Ack, AnswerVia, AppBot, AppSettings, BotSettings, EventMode, Install, Keep, OnUnknown, PortalSettings, Settings,
+    Wishes,
 };
 pub(crate) use nearest::nearest;
 pub(crate) use report::Mistakes;
+pub(crate) use schema::schema;
 
 use fields::{Fields, Overrides};
 use report::{Place, Report, Wrong};
@@ -149,10 +153,7 @@ fn document<'a>(text: &'a str, file: &Path) -> Result<DeTable<'a>, Mistakes> {
 
 fn read<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Settings {
     let mut root = Fields::of_table("", Place::Whole, sources.document, report);
-    root.refuse_unknown(&[&keys::ROOT[..], &["capture"]].concat());
-    if let Some(found) = root.find("capture") {
-        root.mistake("capture", &found.place, portals::not_yet("captures"));
-    }
+    root.refuse_unknown(&keys::ROOT);
     let server = sections::server(sources, report);
     let (store, has_key) = sections::store(sources, report);
     let apps = apps::drafts(sources, report);
@@ -161,6 +162,7 @@ fn read<'a>(sources: Sources<'a>, report: &mut Report<'a>) -> Settings {
     Settings {
         admin: sections::admin(sources, report, server.listen),
         server,
+        capture: capture::read(sources, report, &store.path),
         store,
         workers: sections::workers(sources, report),
         deliver: sections::deliver(sources, report),

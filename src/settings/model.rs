@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) store: StoreSettings,
     pub(crate) workers: Workers,
     pub(crate) deliver: Deliver,
+    pub(crate) capture: CaptureSettings,
     pub(crate) portals: Vec<PortalSettings>,
     pub(crate) apps: Vec<AppSettings>,
 }
@@ -100,6 +101,30 @@ pub(crate) enum AnswerVia {
     Answer,
     /// `imbot.v2.Chat.Message.send`.
     Send,
+}
+
+/// Bodies kept as files for a while.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CaptureSettings {
+    pub(crate) enabled: bool,
+    /// Default: `captures` in the store folder.
+    pub(crate) path: PathBuf,
+    pub(crate) keep: Keep,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_files: usize,
+    pub(crate) max_age: Duration,
+    /// Counted from the start of the server.
+    pub(crate) stop_after: Duration,
+    pub(crate) redact_text: bool,
+}
+
+/// Which bodies are captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// What was stored as an event, or put into quarantine.
+    Accepted,
+    /// What was refused, repeated or ignored as well.
+    All,
 }
 
 /// One portal and the bots it has.

@@ -245,14 +245,6 @@ fn secret(sources: Sources<'_>, fields: &mut Fields<'_, '_>, key: &str) -> Optio
     fields.read(key, |found| sources.vault.secret(found))
 }
 
-/// The refusal of what only a later version will know.
-pub(super) fn not_yet(what: &str) -> Wrong {
-    Wrong::new(
-        format!("this version does not support {what} yet"),
-        "remove it; a later version of imbot will know it",
-    )
-}
-
 /// Stands in for an endpoint that could not be read; the mistake is noted, so nobody will call it.
 fn nowhere() -> Url {
     #[expect(clippy::expect_used, reason = "a constant that parses")]

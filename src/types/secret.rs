@@ -6,6 +6,9 @@ use std::cell::Cell;
 use std::fmt;
 use subtle::ConstantTimeEq;
 
+/// What stands in a capture in place of a credential, followed by the name of its field. Never a credential itself.
+pub(crate) const REDACTED: &str = "IMBOT_REDACTED_";
+
 /// A credential. `Debug` and serialization give `***`; the memory is wiped when it is dropped.
 #[derive(Clone)]
 pub struct Secret(SecretString);

@@ -11,10 +11,13 @@ mod cut;
 mod form;
 mod json;
 mod percent;
+mod redact;
 mod scalar;
 mod tree;
 
 pub use cut::cut_credentials;
+pub(crate) use redact::looks_json;
+pub use redact::{Redaction, mark_cuts, redact};
 pub use tree::{Children, Format, Node, Tree};
 
 use std::fmt;

@@ -11,17 +11,54 @@ use url::form_urlencoded;
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     json: bool,
+    /// As it was sent, where that is known.
+    said: Option<String>,
 }
 
 impl Body {
     /// `json`: by the file's name, as the content type of a request would say it.
     pub(super) fn new(bytes: Vec<u8>, json: bool) -> Self {
-        Self { bytes, json }
+        Self {
+            bytes,
+            json,
+            said: None,
+        }
+    }
+
+    /// Sent with this content type, if a request can carry it.
+    pub(super) fn said_as(mut self, content_type: Option<String>) -> Self {
+        self.said =
+            content_type.filter(|said| !said.is_empty() && said.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+        self
+    }
+
+    /// Writes `value` over each of these words, wherever it stands.
+    pub(super) fn replace_word(&mut self, word: &str, value: &str) {
+        if memchr::memmem::find(&self.bytes, word.as_bytes()).is_none() {
+            return;
+        }
+        let quoted = quoted(value);
+        let written = if self.json {
+            quoted.trim_matches('"').to_owned()
+        } else {
+            encoded(value)
+        };
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut from = 0;
+        for start in memchr::memmem::find_iter(&self.bytes, word.as_bytes()) {
+            bytes.extend_from_slice(&self.bytes[from..start]);
+            bytes.extend_from_slice(written.as_bytes());
+            from = start + word.len();
+        }
+        bytes.extend_from_slice(&self.bytes[from..]);
+        self.bytes = bytes;
     }
 
     /// What the request says about it.
-    pub(super) fn content_type(&self) -> &'static str {
-        if self.json {
+    pub(super) fn content_type(&self) -> &str {
+        if let Some(said) = &self.said {
+            said
+        } else if self.json {
             "application/json"
         } else {
             "application/x-www-form-urlencoded"

@@ -3,6 +3,7 @@
 
 mod body;
 mod credentials;
+mod files;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use super::text::one_line;
 use crate::settings::{PortalSettings, Settings};
 use crate::types::Clock;
 use body::Body;
+use files::Piece;
 use reqwest::{Client, Response};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What to post, where, and how changed.
 #[derive(Debug)]
 pub(crate) struct ReplayOptions {
+    /// Bodies, folders of them, or manifests of captures.
     pub(crate) files: Vec<PathBuf>,
     /// See [`default_target`].
     pub(crate) to: Url,
@@ -66,6 +69,14 @@ pub(crate) enum ReplayError {
     /// All files are read before the first post, so a slip leaves nothing half done.
     #[error("{}: cannot be read: {source}; nothing was posted", file.display())]
     File { file: PathBuf, source: io::Error },
+    /// Without its credentials it would only be refused, which says nothing.
+    #[error(
+        "{}: its credentials were taken out when it was captured; name the configured portal whose credentials go in: \
+         --as PORTAL; nothing was posted", file.display()
+    )]
+    Redacted { file: PathBuf },
+    #[error("{}: portal {portal} has no token for the bot of this body; nothing was posted", file.display())]
+    NoToken { file: PathBuf, portal: String },
     #[error("--rate must be a number above 0, for example --rate 10")]
     Rate,
     #[error("--to must be a web address without user and password, for example http://127.0.0.1:8080/webhook")]
@@ -105,13 +116,13 @@ pub(crate) async fn replay(options: ReplayOptions, out: &mut dyn Write) -> Resul
     if !matches!(to.scheme(), "http" | "https") || !to.username().is_empty() || to.password().is_some() {
         return Err(ReplayError::Target);
     }
-    let bodies = read(&options)?;
+    let pieces = files::read(&options)?;
     let client = super::client::client(PATIENCE).map_err(ReplayError::Client)?;
     let posting = options.send || is_loopback(to);
     let mut summary = ReplaySummary::default();
     let start = options.clock.now();
-    for (number, body) in bodies.iter().enumerate() {
-        let file = one_line(&options.files[number].display().to_string());
+    for (number, Piece { file, body }) in pieces.iter().enumerate() {
+        let file = one_line(&file.display().to_string());
         if !posting {
             summary.unsent += 1;
             writeln!(
@@ -138,31 +149,6 @@ pub(crate) async fn replay(options: ReplayOptions, out: &mut dyn Write) -> Resul
         )?;
     }
     Ok(summary)
-}
-
-fn read(options: &ReplayOptions) -> Result<Vec<Body>, ReplayError> {
-    let now = options.clock.now();
-    let mut bodies = Vec::with_capacity(options.files.len());
-    for (number, file) in options.files.iter().enumerate() {
-        let bytes = std::fs::read(file).map_err(|source| ReplayError::File {
-            file: file.clone(),
-            source,
-        })?;
-        let mut body = Body::new(bytes, file.extension().is_some_and(|extension| extension == "json"));
-        if options.again {
-            // Milliseconds leave room for a million bodies in each, and stay within the ids that are understood.
-            let id = now
-                .0
-                .saturating_mul(1_000_000)
-                .saturating_add(i64::try_from(number).unwrap_or(0));
-            body.freshen(id, now.unix_seconds());
-        }
-        if let Some(portal) = &options.as_portal {
-            credentials::put(&mut body, portal);
-        }
-        bodies.push(body);
-    }
-    Ok(bodies)
 }
 
 fn is_loopback(url: &Url) -> bool {

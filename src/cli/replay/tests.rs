@@ -177,6 +177,83 @@ async fn a_webhook_bot_gets_its_derived_token_and_no_foreign_member() {
 }
 
 #[tokio::test]
+async fn a_redacted_body_needs_a_portal_that_has_its_token() {
+    let form = "data[bot][id]=461&data[bot][auth][application_token]=IMBOT_REDACTED_nested_application_token\
+                &data[BOT][5][application_token]=IMBOT_REDACTED_nested_application_token\
+                &auth[application_token]=IMBOT_REDACTED_application_token&auth[access_token]=IMBOT_REDACTED_access_token";
+    let files: [(&str, &[u8]); 2] = [("1.form", b"event=accepted"), ("2.form", form.as_bytes())];
+    let mut without = stage(&files).await;
+    let error = replay(without.options, &mut Vec::new()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("2.form: its credentials were taken out") && error.contains("--as PORTAL"),
+        "{error}"
+    );
+    assert!(
+        without.seen.lock().unwrap().is_empty(),
+        "all files are looked at before the first is posted"
+    );
+
+    without = stage(&files[1..]).await;
+    without.options.as_portal = Some(portal(""));
+    assert_eq!(
+        without.body().await,
+        "data[bot][id]=461&data[bot][auth][application_token]=customown+token\
+         &data[BOT][5][application_token]=customown+token\
+         &auth[application_token]=customown+token&auth[access_token]=IMBOT_REDACTED_access_token&auth%5Bdomain%5D=acme.bitrix24.com"
+    );
+}
+
+#[tokio::test]
+async fn a_folder_is_posted_by_name_and_a_manifest_in_its_order() {
+    let name = |number: u8, end: &str| format!("20260226T092640Z-000000{number}-accepted.{end}");
+    let (first, second) = (name(1, "form"), name(2, "json"));
+    let line = |file: &str, content_type: &str| {
+        format!(
+            "{{\"file\":\"{file}\",\"received\":\"R\",\"content_type\":\"{content_type}\",\"portal\":null,\"event\":null,\
+             \"outcome\":\"accepted\",\"bytes\":1,\"received_ms\":1}}\n"
+        )
+    };
+    let files = [
+        (first.as_str(), &b"event=accepted"[..]),
+        (second.as_str(), b"{}"),
+        ("notes.txt", b""),
+    ];
+    let mut stage = stage(&files).await;
+    stage.options.files = vec![stage.folder.path().to_path_buf()];
+    let manifest = stage.folder.path().join("manifest.jsonl");
+    let mut out = Vec::new();
+    let by_name = std::mem::take(&mut stage.options.files);
+    let options = |files: Vec<PathBuf>| ReplayOptions {
+        files,
+        to: stage.options.to.clone(),
+        as_portal: None,
+        again: false,
+        rate: None,
+        send: false,
+        clock: stage.options.clock.clone(),
+    };
+    replay(options(by_name.clone()), &mut out).await.unwrap();
+    let text = [
+        line(&second, "application/json; charset=utf-8"),
+        line(&first, ""),
+        line("gone.form", ""),
+    ]
+    .concat();
+    std::fs::write(&manifest, text).unwrap();
+    for files in [by_name, vec![manifest]] {
+        replay(options(files), &mut out).await.unwrap();
+    }
+    let seen = stage.seen.lock().unwrap().clone();
+    let types: Vec<&str> = seen.iter().map(|(kind, _)| kind.as_str()).collect();
+    let (form, json, charset) = (
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "application/json; charset=utf-8",
+    );
+    assert_eq!(types, [form, json, charset, form, charset, form]);
+}
+
+#[tokio::test]
 async fn another_machine_gets_nothing_unless_told() {
     let mut stage = stage(&[("1.form", b"event=E"), ("2.json", b"{}")]).await;
     stage.options.to = Url::parse("https://bots.example.com/webhook").unwrap();

@@ -20,6 +20,7 @@ pub(crate) use letters::queue_named;
 use super::probe::Probes;
 use super::shell::shell;
 use super::{calls, portals, probe};
+use crate::capture::Capture;
 use crate::deliver::DeliverView;
 use crate::dispatch::Outbox;
 use crate::identity::{Changes, Identities, Site};
@@ -80,6 +81,8 @@ pub(crate) struct Admin {
     pub(crate) probes: Arc<Probes>,
     /// The ack mode, said aloud in `/readyz`.
     pub(crate) ack: &'static str,
+    /// Said aloud there, too.
+    pub(crate) capture: Capture,
 }
 
 /// The router of the admin address.
@@ -173,10 +176,14 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     } else {
         None
     };
+    let mut body = json!({ "ready": reason.is_none(), "ack": admin.ack });
+    if let Some(capture) = admin.capture.view() {
+        body["capture"] = capture;
+    }
     match reason {
-        None => Json(json!({ "ready": true, "ack": admin.ack })).into_response(),
+        None => Json(body).into_response(),
         Some(reason) => {
-            let body = json!({ "ready": false, "ack": admin.ack, "reason": reason });
+            body["reason"] = reason.into();
             (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
         }
     }

@@ -42,6 +42,7 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<Value
         "now": seen.now.rfc3339(),
         "delivering": seen.views.is_some(),
         "ack": admin.ack,
+        "capture": admin.capture.view(),
         "events": {
             "accepted": counts.accepted, "done": counts.done, "ignored": counts.ignored, "dead": counts.dead,
             "pending": counts.pending_events,

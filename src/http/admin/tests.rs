@@ -78,6 +78,7 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         stop: Stop::new(),
         token: Secret::new("right"),
         ack: "durable",
+        capture: Capture::default(),
     };
     Office {
         router: admin_router(Arc::new(admin)),

@@ -53,6 +53,7 @@ fn a_small_file_gets_every_default() {
         store,
         workers,
         deliver,
+        capture,
         portals,
         apps,
     } = settings(SMALL);
@@ -75,6 +76,13 @@ fn a_small_file_gets_every_default() {
     assert_eq!(
         (deliver.on_unknown, deliver.answer_via),
         (OnUnknown::Stop, AnswerVia::Auto)
+    );
+    assert!(!capture.enabled && !capture.redact_text && capture.keep == Keep::Accepted);
+    assert_eq!(capture.path.to_str(), Some("imbot-data/captures"));
+    assert_eq!((capture.max_bytes, capture.max_files), (64 << 20, 10_000));
+    assert_eq!(
+        (capture.max_age, capture.stop_after),
+        (Duration::from_secs(24 * 3600), Duration::from_secs(3600))
     );
     assert_eq!(portals[0].endpoint.as_str(), "https://acme.bitrix24.com/rest/");
     assert_eq!(portals[0].plan, Plan::STANDARD);
@@ -149,6 +157,7 @@ domain = "ACME.bitrix24.com"
 application_token = "SECRETMARKER"
 
 [capture]
+keep = "al"
 "#;
     let expected = r#"12 mistakes in the configuration
 imbot.toml:2:10: server.listen: "localhost:8080" is not an IP address with a port
@@ -173,8 +182,8 @@ imbot.toml:20:1: portal: it has no bots
     help: add a [[portal.bot]] below it
 imbot.toml:22:10: portal.domain: acme.bitrix24.com is already used in line 12
     help: every portal needs its own
-imbot.toml:25:1: capture: this version does not support captures yet
-    help: remove it; a later version of imbot will know it"#;
+imbot.toml:26:8: capture.keep: "al" is not one of the choices
+    help: did you mean "all"?"#;
     assert_eq!(mistakes(text), expected);
 }
 
