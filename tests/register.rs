@@ -524,6 +524,22 @@ fn a_bot_is_unregistered_after_a_question_and_made_anew_when_it_is_wanted() {
 }
 
 #[test]
+fn an_event_with_the_portals_token_does_not_tell_the_number_of_a_bot_with_its_own() {
+    let far = far();
+    let bots = new_bot("fresh", "fetch");
+    let table = table(&far, &format!("application_token = \"the-portals-own\"\n{bots}"));
+    let mut server = Server::new(&table);
+    server.start();
+    let forged = String::from_utf8(far.body(9, 4_000, "I am fresh")).unwrap();
+    let forged = forged
+        .replace(&format!("%5Bbot%5D%5Bid%5D={ECHO}"), "%5Bbot%5D%5Bid%5D=777")
+        .replace("%5Bbot%5D%5Bcode%5D=desk", "%5Bbot%5D%5Bcode%5D=fresh")
+        .replace(&format!("custom{TOKEN}"), "the-portals-own");
+    assert_eq!(server.post(forged.as_bytes()).outcome(), Some("ignored"));
+    assert!(register(&server, &[]).line("code fresh").contains("not there"));
+}
+
+#[test]
 fn a_bot_that_was_registered_by_hand_is_found_by_its_code() {
     let far = far();
     let bot = whole().replace(&format!("id = {ECHO}\n"), "");
