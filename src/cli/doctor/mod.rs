@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The name of every finding, for the test that holds the guide to it.
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub(crate) fn findings() -> Vec<&'static str> {
     finding::ALL.iter().map(|kind| kind.name).collect()
 }
