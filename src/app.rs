@@ -164,10 +164,8 @@ impl Running {
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
         let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, &clock));
-        let mut admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view))?;
-        let mut public_room = door(settings, &store, &identities, &clock, observer);
-        admin_room.capture = capture.clone();
-        public_room.capture = capture.clone();
+        let admin_room = admin_of(settings, &store, &identities, (&clock, &stop), (&ways, &view, &capture))?;
+        let public_room = door(settings, &store, &identities, &clock, (observer, &capture));
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
@@ -183,8 +181,7 @@ impl Running {
         let (rules, known) = (rules(settings), identities.clone());
         let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, known, ends);
         let fetch = Fetch::new(store.clone(), clock, desk.clone(), identities.clone());
-        let fetching = fetch.activity();
-        let (seen, delivering) = (dispatch.activity(), deliver.activity());
+        let (seen, delivering, fetching) = (dispatch.activity(), deliver.activity(), fetch.activity());
         let work = dispatching.then_some((dispatch, deliver, fetch));
         let engines = engines(&identities, work, &stop);
         Ok(Self {
@@ -310,7 +307,7 @@ fn door(
     store: &Store,
     identities: &Identities,
     clock: &Clock,
-    observer: Option<Observer>,
+    (observer, capture): (Option<Observer>, &Capture),
 ) -> Door {
     let mut door = Door::new(
         store.clone(),
@@ -321,6 +318,7 @@ fn door(
         settings.server.max_body_bytes,
     );
     door.observer = observer;
+    door.capture = capture.clone();
     let proxies = settings.server.trusted_proxies.clone();
     door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
     door
@@ -331,7 +329,7 @@ fn admin_of(
     store: &Store,
     identities: &Identities,
     (clock, stop): (&Clock, &Stop),
-    (ways, deliver): (&Ways, &DeliverView),
+    (ways, deliver, capture): (&Ways, &DeliverView, &Capture),
 ) -> Result<Admin, StartError> {
     Ok(Admin {
         store: store.clone(),
@@ -345,7 +343,7 @@ fn admin_of(
         stop: stop.clone(),
         token: token::admin_token(settings)?,
         ack: ack(settings).as_str(),
-        capture: Capture::default(),
+        capture: capture.clone(),
     })
 }
 

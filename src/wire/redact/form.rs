@@ -36,7 +36,7 @@ pub(super) fn walk(spans: &mut Spans<'_>) {
 }
 
 fn pair(spans: &mut Spans<'_>, key: Range<usize>, value: Range<usize>, has_value: bool) {
-    let names = Text::of(spans.body, key.clone());
+    let names = Text::of(spans.body, key);
     // A body that is no form may hold everything in what looks like a key.
     if spans.task != Task::Mark {
         lexical::scan(&names, spans);
