@@ -170,11 +170,16 @@ impl Running {
         let inherited = doors.inherited;
         let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, &clock));
         let changes = Changes::new(identities.clone(), desk.clone(), token::random);
-        let mut admin_room = admin_of(settings, &store, &changes, &identities, (&clock, &stop), (&ways, &view))?;
-        let mut public_room = door(settings, &store, &identities, &clock, observer);
+        let admin_room = admin_of(
+            settings,
+            &store,
+            &changes,
+            &identities,
+            (&clock, &stop),
+            (&ways, &view, &capture),
+        )?;
+        let mut public_room = door(settings, &store, &identities, &clock, (observer, &capture));
         public_room.probes = Some(Arc::clone(&admin_room.probes));
-        admin_room.capture = capture.clone();
-        public_room.capture = capture.clone();
         let rooms = (Arc::new(public_room), Arc::new(admin_room));
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
@@ -322,7 +327,7 @@ fn door(
     store: &Store,
     identities: &Identities,
     clock: &Clock,
-    observer: Option<Observer>,
+    (observer, capture): (Option<Observer>, &Capture),
 ) -> Door {
     let mut door = Door::new(
         store.clone(),
@@ -333,6 +338,7 @@ fn door(
         settings.server.max_body_bytes,
     );
     door.observer = observer;
+    door.capture = capture.clone();
     let proxies = settings.server.trusted_proxies.clone();
     door.trusted = Box::new(move |peer| proxies.iter().any(|net| net.contains(peer)));
     door
@@ -344,7 +350,7 @@ fn admin_of(
     changes: &Changes,
     identities: &Identities,
     (clock, stop): (&Clock, &Stop),
-    (ways, deliver): (&Ways, &DeliverView),
+    (ways, deliver, capture): (&Ways, &DeliverView, &Capture),
 ) -> Result<Admin, StartError> {
     let token = token::admin_token(settings)?;
     Ok(Admin {
@@ -361,7 +367,7 @@ fn admin_of(
         probes: Arc::new(Probes::new(token.clone(), clock.clone())),
         token,
         ack: ack(settings).as_str(),
-        capture: Capture::default(),
+        capture: capture.clone(),
     })
 }
 

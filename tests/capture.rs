@@ -251,11 +251,6 @@ fn the_folder_stays_within_its_bounds_and_everybody_is_told() {
     let capture = "[capture]\nenabled = true\nmax_files = 5\nmax_bytes = \"20KB\"\n";
     let mut server = Server::new(&format!("{capture}{}", far.table()));
     server.start();
-    assert!(
-        server.said().contains("[capture] keeps each accepted body in"),
-        "{}",
-        server.said()
-    );
     for message in 0..60 {
         let body = far.body(7, 1_000 + message, &"long ".repeat(300));
         assert_eq!(server.post(&body).outcome(), Some("accepted"));
@@ -271,6 +266,12 @@ fn the_folder_stays_within_its_bounds_and_everybody_is_told() {
     let text = stdout(&server.command(&["captures", "list"]));
     assert!(text.contains("accepted"), "{text}");
     server.terminate();
+    // Only now has everything that it said been read.
+    assert!(
+        server.said().contains("[capture] keeps each accepted body in"),
+        "{}",
+        server.said()
+    );
     let sizes: Vec<u64> = fs::read_dir(kept_in(&server))
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())

@@ -264,7 +264,7 @@ portal acme: https://acme.bitrix24.com/rest/, 50 calls at once, then 2 a second
         let (report, ok) = checked(&example(), &Environment::default());
         assert!(!ok);
         assert!(
-            report.starts_with("2 mistakes in the configuration\nimbot.toml:44:20: "),
+            report.starts_with("2 mistakes in the configuration\nimbot.toml:54:20: "),
             "{report}"
         );
         assert!(

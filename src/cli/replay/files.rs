@@ -42,14 +42,12 @@ pub(super) fn read(options: &ReplayOptions) -> Result<Vec<Piece>, ReplayError> {
             body.freshen(id, now.unix_seconds());
         }
         match &options.as_portal {
-            Some(portal) => {
-                if !credentials::put(&mut body, portal) && is_redacted(&body) {
-                    let portal = portal.name.clone();
-                    return Err(ReplayError::NoToken { file, portal });
-                }
+            Some(portal) if !credentials::put(&mut body, portal) && is_redacted(&body) => {
+                let portal = portal.name.clone();
+                return Err(ReplayError::NoToken { file, portal });
             }
             None if is_redacted(&body) => return Err(ReplayError::Redacted { file }),
-            None => {}
+            _ => {}
         }
         pieces.push(Piece { file, body });
     }

@@ -157,7 +157,11 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     ("\n[[portal]]", "[sever]\n[[portal]]", "did you mean `server`?"),
     ("\n[[portal]]", "server = 5\n[[portal]]", "server is not a table"),
-    ("\n[[portal]]", "[capture]\n[[portal]]", "does not support captures yet"),
+    (
+        "\n[[portal]]",
+        "[capture]\nkeep = \"none\"\n[[portal]]",
+        "not one of the choices",
+    ),
 ];
 
 #[test]

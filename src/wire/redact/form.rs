@@ -8,8 +8,6 @@ use std::ops::Range;
 
 /// A key encoded more often than this is no key of anybody.
 const LAYERS: usize = 3;
-/// No key of an event is as long; one that names a credential may hold its value.
-const LONG_KEY: usize = 48;
 
 pub(super) fn walk(spans: &mut Spans<'_>) {
     let body = spans.body;
@@ -38,8 +36,9 @@ pub(super) fn walk(spans: &mut Spans<'_>) {
 }
 
 fn pair(spans: &mut Spans<'_>, key: Range<usize>, value: Range<usize>, has_value: bool) {
-    let names = Text::of(spans.body, key.clone());
-    if key.len() > LONG_KEY && spans.task != Task::Mark {
+    let names = Text::of(spans.body, key);
+    // A body that is no form may hold everything in what looks like a key.
+    if spans.task != Task::Mark {
         lexical::scan(&names, spans);
     }
     if !has_value {

@@ -6,8 +6,6 @@ use std::ops::Range;
 
 /// Deeper than anything that is read; what is deeper still belongs to the last name.
 const DEPTH: usize = 128;
-/// No key of an event is as long; one that names a credential may hold its value.
-const LONG_KEY: usize = 48;
 
 /// An open object or list: what its present key means, and what the keys above it mean.
 struct Open {
@@ -64,7 +62,7 @@ pub(super) fn walk(spans: &mut Spans<'_>) {
 /// A key of the innermost object.
 fn key(spans: &mut Spans<'_>, stack: &mut [Open], place: Range<usize>) {
     let inner = Text::of(spans.body, inside(spans.body, &place));
-    if inner.bytes().len() > LONG_KEY && spans.task != Task::Mark {
+    if spans.task != Task::Mark {
         lexical::scan(inner.unescaped().as_ref().unwrap_or(&inner), spans);
     }
     let name = String::from_utf8_lossy(inner.unescaped().as_ref().unwrap_or(&inner).bytes()).into_owned();

@@ -33,7 +33,7 @@ fn each_place_of_a_credential_gets_its_field_and_no_other_byte_changes() {
         ),
         (
             "auth[application_token=T&&b",
-            "auth[application_token=IMBOT_REDACTED_nested_application_token&&b",
+            "auth[application_token=IMBOT_REDACTED_application_token&&b",
         ),
         (
             "auth[AUTH_ID][deep][0]=T",
@@ -163,6 +163,8 @@ proptest! {
             planted = json!({ name.as_str(): planted });
         }
         let mut data = data;
+        // A scalar of this name at the root is a token itself, to every REST call.
+        data.remove("auth");
         data.insert("planted".to_owned(), planted);
         let json = serde_json::to_string(&data).unwrap();
         for body in Brackets::ALL.map(|brackets| encode::form(&data, brackets)).into_iter().chain([json]) {
