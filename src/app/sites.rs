@@ -103,6 +103,7 @@ fn application(app: &AppSettings) -> Application {
                 id: bot.id,
                 handler: bot.handler.clone(),
                 fetches: bot.event_mode == EventMode::Fetch,
+                event_url: bot.event_url.clone(),
             })
             .collect(),
     }

@@ -120,6 +120,7 @@ pub(crate) struct AppBot {
     pub(crate) id: Option<i64>,
     pub(crate) handler: String,
     pub(crate) fetches: bool,
+    pub(crate) event_url: Option<String>,
 }
 
 /// The number under which a bot is called whose number is not known yet: below 0, which no portal gives.
@@ -219,12 +220,14 @@ impl Application {
             id,
             handler,
             fetches,
+            event_url,
         } in &self.bots
         {
             let bot = SiteBot {
                 handler: handler.clone(),
                 fetches: *fetches,
                 label: code.clone(),
+                event_url: event_url.clone(),
                 ..SiteBot::default()
             };
             match id {
