@@ -6,7 +6,6 @@ use crate::scene::*;
 use imbot::portal::{Action, Knobs, Portal, Rule, Sent, Shape};
 use imbot::testing::Stage;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 const UPDATE: &str = "imbot.v2.Bot.update";
@@ -308,33 +307,25 @@ async fn a_token_that_the_portal_had_from_somebody_else_is_found_in_the_configur
 }
 
 #[tokio::test]
-async fn questions_of_handlers_wait_for_the_new_token_too() {
-    let (tell, mut told_by) = tokio::sync::mpsc::unbounded_channel();
-    let tell = Arc::new(tell);
-    let bot = imbot::Bot::new("parrot").on(move |ctx: imbot::Ctx, heard: imbot::MessageAdd| {
-        let tell = Arc::clone(&tell);
-        async move {
-            let dialog = ctx.dialog_id().unwrap_or_default().to_owned();
-            let answer = ctx.ask(imbot::method::ChatGet::new(&dialog)).await;
-            tell.send(answer.is_ok()).expect("the test listens");
-            ctx.reply(heard.message.text)
-        }
-    });
-    let mut stage = Stage::builder().bot(bot).start().await;
+async fn nothing_of_the_bot_leaves_while_nobody_knows_its_token() {
+    let mut stage = Stage::builder().bot(parrot()).start().await;
     stage
         .portal()
         .fault(struck(Some(UPDATE), Some(1), Action::ResetAfterExecution));
-    troubled(&stage, Some(QUESTION), 5);
+    troubled(&stage, Some(QUESTION), 50);
     let (_, view) = rotate(&mut stage).await;
     assert_eq!(view["state"], "planned");
-    let body = message(stage.portal(), 27, 9001, "hi");
-    accepted(&mut stage, body).await;
-    for _ in 0..20 {
-        stage.clock().advance(seconds(1));
-        stage.settle_but(usize::from(told_by.is_empty())).await;
+    for user in 1000..1005 {
+        stage.says(user, TO_BOT, "hi").await;
     }
-    assert!(told(&mut told_by).await, "it was asked in the end");
     stage.pass(seconds(30)).await;
-    assert_eq!(stage.heard("27"), ["hi"]);
+    assert!(
+        named(stage.portal(), SEND).is_empty(),
+        "the portal would refuse the bot"
+    );
+    assert!(status(&mut stage).await["parked"].is_null());
+    stage.pass(seconds(60)).await;
+    super::all_heard_once(stage.portal(), 1000..1005, &["hi"]);
+    assert!(stage.dead_letters().await.is_empty());
     over(stage).await;
 }
