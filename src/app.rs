@@ -168,29 +168,18 @@ impl Running {
         let (public, admin) = addresses(&doors).map_err(StartError::Listen)?;
         store.set_owner_note(&admin.to_string()).map_err(StartError::Listen)?;
         let inherited = doors.inherited;
-        let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, &clock));
         let changes = Changes::new(identities.clone(), desk.clone(), token::random);
-        let admin_room = admin_of(
+        let rooms = rooms(
             settings,
-            &store,
-            &changes,
-            &identities,
+            (&store, &identities, &changes),
             (&clock, &stop),
-            (&ways, &view, &capture),
+            (&ways, &view),
+            observer,
         )?;
-        let mut public_room = door(settings, &store, &identities, &clock, (observer, &capture));
-        public_room.probes = Some(Arc::clone(&admin_room.probes));
-        let rooms = (Arc::new(public_room), Arc::new(admin_room));
+        let capture = rooms.1.capture.clone();
         let door = open_doors(doors, settings.server.path.clone(), rooms, stop.clone())?;
 
-        let dispatch = Dispatch::new(
-            store.clone(),
-            clock.clone(),
-            roster(&identities, bots),
-            workers(settings),
-            settings.deliver.max_age,
-            ways,
-        );
+        let dispatch = dispatch_of(settings, &store, &clock, roster(&identities, bots), ways);
         let (rules, known, ends) = (rules(settings), identities.clone(), (errands, orders));
         let deliver = Deliver::new(store.clone(), clock.clone(), client, rules, known, ends);
         let fetch = Fetch::new(store.clone(), clock, desk.clone(), identities.clone());
@@ -320,6 +309,27 @@ pub(crate) fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, st
         key: settings.store.key.clone(),
     };
     Store::open(&settings.store.path, options)
+}
+
+fn dispatch_of(settings: &Settings, store: &Store, clock: &Clock, roster: Roster, ways: Ways) -> Dispatch {
+    let (workers, max_age) = (workers(settings), settings.deliver.max_age);
+    Dispatch::new(store.clone(), clock.clone(), roster, workers, max_age, ways)
+}
+
+/// What both addresses serve.
+fn rooms(
+    settings: &Settings,
+    (store, identities, changes): (&Store, &Identities, &Changes),
+    (clock, stop): (&Clock, &Stop),
+    (ways, view): (&Ways, &DeliverView),
+    observer: Option<Observer>,
+) -> Result<(Arc<Door>, Arc<Admin>), StartError> {
+    let capture = capture(settings).map_or_else(Capture::default, |terms| Capture::start(terms, clock));
+    let ends = (ways, view, &capture);
+    let admin = admin_of(settings, store, changes, identities, (clock, stop), ends)?;
+    let mut door = door(settings, store, identities, clock, (observer, &capture));
+    door.probes = Some(Arc::clone(&admin.probes));
+    Ok((Arc::new(door), Arc::new(admin)))
 }
 
 fn door(

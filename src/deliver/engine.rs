@@ -119,6 +119,8 @@ impl Deliver {
 
     pub(super) async fn run(mut self, mut meters: Meters, stop: Stop) {
         let mut changes = self.sender.identities.changes();
+        // What changed between `open` and this is seen by the first look.
+        changes.mark_changed();
         let mut running = Running::default();
         while !stop.is_soft() {
             let store = self.store.clone();
@@ -126,6 +128,13 @@ impl Deliver {
             let woken = store.calls_ready().notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
+            // Before every look: answers that keep coming in would keep the branch below from its turn.
+            if changes.has_changed().is_ok_and(|changed| changed) {
+                changes.mark_unchanged();
+                self.serve(&mut meters).await;
+                let now = self.clock.now();
+                self.outlets.values_mut().for_each(|outlet| outlet.parks.ask_all(now));
+            }
             while let Some(errand) = self.errands.try_next() {
                 self.take(errand);
             }
@@ -138,12 +147,7 @@ impl Deliver {
                 }
                 Some(order) = self.orders.0.recv() => self.obey(order),
                 Some(errand) = self.errands.next() => self.take(errand),
-                Ok(()) = changes.changed() => {
-                    changes.mark_unchanged();
-                    self.serve(&mut meters).await;
-                    let now = self.clock.now();
-                    self.outlets.values_mut().for_each(|outlet| outlet.parks.ask_all(now));
-                }
+                Ok(()) = changes.changed() => changes.mark_changed(),
                 () = &mut woken => {}
                 () = self.clock.sleep_until(next) => {}
             }

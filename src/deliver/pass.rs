@@ -72,10 +72,6 @@ impl Pool {
 impl Pass<'_> {
     /// Starts what may leave; returns when to look again.
     pub(super) async fn look(mut self) -> Result<Timestamp, StoreError> {
-        // The word of a change may come later than what follows from it: a bot whose token is being changed must wait now.
-        if let Some(site) = self.sender.identities.site(self.outlet.site.id) {
-            self.outlet.site = site;
-        }
         self.weed();
         let mut next = self.now + POLL;
         let mut places = IN_FLIGHT.saturating_sub(self.outlet.in_flight);

@@ -117,22 +117,13 @@ fn site(id: PortalId, far: &Far, plan: (u32, f64)) -> Site {
         ..SiteBot::default()
     };
     Site {
-        id,
-        name: "acme".to_owned(),
-        domain: "acme.bitrix24.com".to_owned(),
-        member_id: None,
         endpoint: format!("{}/rest/1/token/", far.address),
         allow_insecure: true,
         incoming_webhook: Some(Secret::new(format!("{}/rest/1/code/", far.address))),
-        application_token: None,
-        installed: Vec::new(),
         burst: plan.0,
         rate: plan.1,
-        app: None,
-        configured: true,
-        parked: None,
-        unnumbered: HashMap::new(),
         bots: [(1, bot(Some("one"))), (2, bot(Some("two"))), (3, bot(None))].into(),
+        ..Site::acme(id)
     }
 }
 

@@ -185,6 +185,31 @@ impl Site {
     }
 }
 
+#[cfg(test)]
+impl Site {
+    /// For tests: portal `acme`, configured, without bots and tokens.
+    pub(crate) fn acme(id: PortalId) -> Self {
+        Self {
+            id,
+            name: "acme".to_owned(),
+            domain: "acme.bitrix24.com".to_owned(),
+            member_id: None,
+            endpoint: "https://acme.bitrix24.com/rest/".to_owned(),
+            allow_insecure: false,
+            incoming_webhook: None,
+            application_token: None,
+            installed: Vec::new(),
+            burst: 50,
+            rate: 2.0,
+            app: None,
+            configured: true,
+            parked: None,
+            bots: HashMap::new(),
+            unnumbered: HashMap::new(),
+        }
+    }
+}
+
 /// An `[[app]]` of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Application {

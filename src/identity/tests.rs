@@ -21,22 +21,10 @@ fn site(id: PortalId, webhook: bool) -> Site {
         ..SiteBot::default()
     };
     Site {
-        id,
-        name: "acme".to_owned(),
-        domain: "acme.bitrix24.com".to_owned(),
-        member_id: None,
-        endpoint: "https://acme.bitrix24.com/rest/".to_owned(),
-        allow_insecure: false,
         incoming_webhook: webhook.then(|| Secret::new("https://acme.bitrix24.com/rest/1/code/")),
-        application_token: None,
-        installed: Vec::new(),
-        burst: 50,
-        rate: 2.0,
-        app: None,
-        configured: true,
-        parked: None,
         bots: [(456, bot(Some("tok"))), (457, bot(None))].into(),
         unnumbered: [("support".to_owned(), bot(None))].into(),
+        ..Site::acme(id)
     }
 }
 

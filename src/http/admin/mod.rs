@@ -12,6 +12,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "testing"))]
 pub(super) use bots::ROUTES as BOT_ROUTES;
 #[cfg(any(test, feature = "testing"))]
 pub(super) use changes::ROUTES as CHANGES;

@@ -39,22 +39,10 @@ async fn office(answer: impl Fn(&Errand) -> Result<Value, AskError> + Send + 'st
         ..bot.clone()
     };
     let site = Site {
-        id: portal,
-        name: "acme".to_owned(),
-        domain: "acme.example".to_owned(),
-        member_id: None,
-        endpoint: "https://acme.example/rest/".to_owned(),
-        allow_insecure: false,
-        incoming_webhook: Some(Secret::new("https://acme.example/rest/1/code/")),
-        application_token: None,
-        installed: Vec::new(),
-        burst: 50,
-        rate: 2.0,
-        app: None,
-        configured: true,
-        parked: None,
+        incoming_webhook: Some(Secret::new("https://acme.bitrix24.com/rest/1/code/")),
         bots: HashMap::from([(456, bot)]),
         unnumbered: HashMap::from([("fresh".to_owned(), fresh)]),
+        ..Site::acme(portal)
     };
     let identities = identities(&store, &clock, site);
     let (desk, mut errands) = Desk::open();
