@@ -31,10 +31,11 @@ pub struct Label {
 /// Far above any real one.
 const MAX_DIALOG: usize = 64;
 
-/// The values of a message, below the second level of its body, that [`Label::of`] looks at or through.
-const OF_A_MESSAGE: [&str; 6] = ["id", "chatId", "chat_id", "dialogId", "access_token", "auth"];
+/// The values of a message, below the second level of its body, that [`Label::of`] looks at or through; and `code`, by
+/// which the gate knows a bot without a number.
+const OF_A_MESSAGE: [&str; 7] = ["id", "code", "chatId", "chat_id", "dialogId", "access_token", "auth"];
 
-/// Which values below the second level of this body are enough to read its label: most of a message, by far the most
+/// Which values below the second level of this body are enough at the door: most of a message, by far the most
 /// frequent event, is of no interest before it is handled. `None`: possibly all of them.
 #[must_use]
 pub fn enough(body: &[u8]) -> Option<&'static [&'static str]> {

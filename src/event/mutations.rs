@@ -74,7 +74,11 @@ fn enough_is_enough(body: &[u8]) -> bool {
         } = event::Label::of(&tree);
         let token = token.map(|token| token.expose().to_owned());
         let kept = wire::cut_credentials(&tree);
-        // What the gate looks at: values directly below `auth`.
+        // What the gate looks at: the bot's code, and values directly below `auth`.
+        let code = tree
+            .root()
+            .path(&["data", "bot", "code"])
+            .and_then(wire::Node::text_or_none);
         let auth = tree.root().get("auth");
         let auth: Vec<_> = auth
             .iter()
@@ -92,7 +96,7 @@ fn enough_is_enough(body: &[u8]) -> bool {
             usable,
             kept,
             auth,
-            tree.ignored_pairs(),
+            (code, tree.ignored_pairs()),
         )
     };
     let whole = wire::parse(body, false, &limits).map(told);
