@@ -6,6 +6,7 @@ use crate::scene::*;
 use imbot::portal::{Action, Knobs, Portal, Rule, Sent, Shape};
 use imbot::testing::Stage;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 const UPDATE: &str = "imbot.v2.Bot.update";
@@ -304,6 +305,45 @@ async fn a_token_that_the_portal_had_from_somebody_else_is_found_in_the_configur
     );
     assert!(status(&mut stage).await["token"].is_null());
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn questions_of_handlers_wait_for_the_new_token_too() {
+    let (tell, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let tell = Arc::new(tell);
+    let bot = imbot::Bot::new("parrot").on(move |ctx: imbot::Ctx, heard: imbot::MessageAdd| {
+        let tell = Arc::clone(&tell);
+        async move {
+            let dialog = ctx.dialog_id().unwrap_or_default().to_owned();
+            let answer = ctx.ask(imbot::method::ChatGet::new(&dialog)).await;
+            tell.send(answer.is_ok()).expect("the test listens");
+            ctx.reply(heard.message.text)
+        }
+    });
+    let mut stage = Stage::builder().bot(bot).start().await;
+    let lost = struck(Some(UPDATE), Some(1), Action::ResetAfterExecution);
+    stage.portal().fault(lost);
+    troubled(&stage, Some(QUESTION), 3);
+    let (_, view) = rotate(&mut stage).await;
+    assert_eq!(view["state"], "planned");
+    let body = message(stage.portal(), 27, 9001, "hi");
+    accepted(&mut stage, body).await;
+    let mut answered = None;
+    while answered.is_none() && status(&mut stage).await["token"]["state"] == "planned" {
+        stage.clock().advance(seconds(1));
+        tokio::select! {
+            biased;
+            answer = answers.recv() => answered = answer,
+            () = stage.settle_but(1) => {}
+        }
+    }
+    if answered.is_none() {
+        answered = Some(told(&mut answers).await);
+    }
+    assert_eq!(answered, Some(true), "it was asked in the end, and not refused before");
+    stage.pass(seconds(30)).await;
+    assert_eq!(stage.heard("27"), ["hi"]);
+    over(stage).await;
 }
 
 #[tokio::test]

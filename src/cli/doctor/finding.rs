@@ -161,8 +161,16 @@ kinds! {
         "[[portal.bot]] id";
     EVENT_MODE_DIFFERS = "event_mode_differs", true,
         "The portal keeps this bot in another mode than the configuration says, so its events go where nobody waits.",
-        "Change the key, or the bot at the portal.",
+        "Change the key, or bring the bot there with `imbot register --apply`.",
         "[[portal.bot]] event_mode";
+    BOT_DIFFERS = "bot_differs", false,
+        "Type or flags of the bot are others at the portal than the configuration says.",
+        "`imbot register` shows all that differs, `imbot register --apply` mends it; another type needs unregistering first.",
+        "[[portal.bot]] type, hidden, reactions, openline";
+    STORED_DIFFERS = "stored_differs", false,
+        "The store knows something of the bot that the configuration says otherwise, and the store is right.",
+        "Write it into the configuration as the line says, and reload; for a token, where the line says it stands.",
+        "[[portal.bot]] bot_token, event_mode";
     SUBSCRIPTION_STALE = "subscription_stale", false,
         "The application has subscriptions to another address than any of its bots has here.",
         "Remove them with `imbot call event.unbind`, or correct the address.",

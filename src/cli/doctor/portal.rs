@@ -4,7 +4,7 @@
 use super::finding::{self, Kind};
 use super::report::Report;
 use crate::cli::beside::{Beside, Trouble};
-use crate::settings::{BotSettings, EventMode, PortalSettings};
+use crate::settings::{BotSettings, EventMode, PortalSettings, Wishes};
 use crate::types::{Clock, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -68,9 +68,28 @@ pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalS
     if portal.app.is_some() {
         subscriptions(report, beside, portal).await;
     }
+    // What it does not tell is not found; a server that is silent was found before.
+    let status = beside.get("/api/v1/status").await.unwrap_or_default();
     for settings in &portal.bots {
         bot(report, beside, of, settings).await;
+        for difference in stored(&status, of, settings.id) {
+            let named = format!("{of}/{}", settings.called());
+            report.found(("bot", &named), &finding::STORED_DIFFERS, difference);
+        }
     }
+}
+
+/// Where the store has something else for a bot than the configuration, in the server's words.
+fn stored<'a>(status: &'a Value, portal: &str, bot: i64) -> impl Iterator<Item = &'a str> {
+    let mut portals = status["portals"].as_array().into_iter().flatten();
+    let found = portals.find(|found| found["name"] == portal);
+    let mut bots = found.and_then(|found| found["bots"].as_array()).into_iter().flatten();
+    let found = bots.find(|found| found["id"] == bot);
+    let told = found
+        .and_then(|found| found["differences"].as_array())
+        .into_iter()
+        .flatten();
+    told.filter_map(Value::as_str)
 }
 
 /// Whether the portal answers us; then its revision and its clock, too.
@@ -207,6 +226,7 @@ async fn bot(report: &mut Report, beside: &Beside, portal: &str, settings: &BotS
             let said = format!("the portal has {mode}, configured is {}", word(settings.event_mode));
             report.found(of, &finding::EVENT_MODE_DIFFERS, &said);
         }
+        Differs::Wishes(said) => report.found(of, &finding::BOT_DIFFERS, &said),
     }
 }
 
@@ -217,6 +237,8 @@ enum Differs {
     Owner,
     Code(String),
     Mode(String),
+    /// Type or flags: which, here and there.
+    Wishes(String),
 }
 
 fn word(mode: EventMode) -> &'static str {
@@ -238,7 +260,31 @@ fn differs(settings: &BotSettings, found: &Value) -> Differs {
     if mode != word(settings.event_mode) {
         return Differs::Mode(mode.to_owned());
     }
-    Differs::Nothing
+    let other = unwished(&settings.wishes, found);
+    if other.is_empty() {
+        Differs::Nothing
+    } else {
+        Differs::Wishes(other.join(", "))
+    }
+}
+
+/// What the configuration says of type and flags, and the portal otherwise. The names are those of the keys.
+fn unwished(wishes: &Wishes, found: &Value) -> Vec<String> {
+    let flag = |key, name: &str, wished: Option<bool>| {
+        let (wished, there) = (wished?, found[name].as_bool()?);
+        (wished != there).then(|| format!("{key} is {there} at the portal, configured is {wished}"))
+    };
+    let kind = wishes.kind.and_then(|wished| {
+        let there = found["type"].as_str()?;
+        let wished = wished.as_str();
+        (wished != there).then(|| format!("type is {there} at the portal, configured is {wished}"))
+    });
+    let flags = [
+        flag("hidden", "isHidden", wishes.hidden),
+        flag("reactions", "isReactionsEnabled", wishes.reactions),
+        flag("openline", "isSupportOpenline", wishes.openline),
+    ];
+    kind.into_iter().chain(flags.into_iter().flatten()).collect()
 }
 
 /// Not ours with this token: the token is wrong, or the number. The list of the token's own bots tells which.
@@ -276,6 +322,26 @@ async fn foreign(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::BotType;
+
+    #[test]
+    fn type_and_flags_are_held_against_what_is_configured_alone() {
+        let found = json!({ "type": "bot", "isHidden": false, "isReactionsEnabled": true, "isSupportOpenline": false });
+        assert_eq!(unwished(&Wishes::default(), &found), [""; 0]);
+        let mut wishes = Wishes {
+            kind: Some(BotType::Supervisor),
+            hidden: Some(false),
+            reactions: Some(false),
+            ..Wishes::default()
+        };
+        let told = [
+            "type is bot at the portal, configured is supervisor",
+            "reactions is true at the portal, configured is false",
+        ];
+        assert_eq!(unwished(&wishes, &found), told);
+        wishes.openline = Some(true);
+        assert_eq!(unwished(&wishes, &found).len(), 3);
+    }
 
     #[test]
     fn subscriptions_to_another_address_are_stale() {
