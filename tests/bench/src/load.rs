@@ -9,14 +9,20 @@ use crate::sample::{Fill, Latency, Sample, micros};
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{sleep, timeout};
 
 /// Whatever happens, a run ends after this long beyond its planned time.
 const GRACE: Duration = Duration::from_secs(120);
+
+/// A look around that takes less has found nothing to do: handling an answer takes longer.
+const NOTHING_DONE: Duration = Duration::from_micros(4);
 
 /// Ten digits, and no leading zero: a portal writes none.
 const FIRST_EVENT: u64 = 1_000_000_000;
@@ -57,11 +63,11 @@ pub(crate) struct Load {
 
 /// Runs the load and prints the sample.
 pub(crate) fn run(load: &Load) -> Result<(), Failed> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (runtime, idle) = spinning()?;
     let planned = Duration::from_secs_f64(load.warmup + load.seconds);
     let measured = async {
         let here = LocalSet::new();
-        let work = here.run_until(measure(load));
+        let work = here.run_until(measure(load, &idle));
         timeout(planned + GRACE, work)
             .await
             .map_err(|_| "the load did not end in time")?
@@ -69,6 +75,29 @@ pub(crate) fn run(load: &Load) -> Result<(), Failed> {
     let sample = runtime.block_on(measured)?;
     println!("{}", serde_json::to_string(&sample)?);
     Ok(())
+}
+
+/// A runtime on this thread that never sleeps, and the nanoseconds in which it had nothing to do.
+pub(crate) fn spinning() -> Result<(Runtime, Arc<AtomicU64>), Failed> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let idle = Arc::new(AtomicU64::new(0));
+    runtime.spawn(stay_awake(Arc::clone(&idle)));
+    Ok((runtime, idle))
+}
+
+/// Keeps the thread from sleeping, and counts the nanoseconds in which there was nothing to do.
+///
+/// The kernel bills the waking of a sleeper to whoever sends to it. A generator that sleeps is woken the more often the
+/// slower the server is, so its sleep would be measured as the server's work.
+async fn stay_awake(idle: Arc<AtomicU64>) {
+    loop {
+        let begun = Instant::now();
+        tokio::task::yield_now().await;
+        let took = begun.elapsed();
+        if took < NOTHING_DONE {
+            idle.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
 }
 
 /// What the connections share.
@@ -102,7 +131,7 @@ impl Traffic {
     }
 }
 
-async fn measure(load: &Load) -> Result<Sample, Failed> {
+async fn measure(load: &Load, idle: &Arc<AtomicU64>) -> Result<Sample, Failed> {
     let replies = match load.portal {
         Some(address) => Some(Replies::at(address, load.window).await?),
         None => None,
@@ -125,7 +154,7 @@ async fn measure(load: &Load) -> Result<Sample, Failed> {
             Rc::clone(&traffic),
         ));
     }
-    let script = script(load, Rc::clone(&traffic));
+    let script = script(load, Rc::clone(&traffic), idle);
     tokio::select! {
         sample = script => Ok(Sample { idle_kib, ..sample? }),
         // Connections end only by breaking.
@@ -133,15 +162,15 @@ async fn measure(load: &Load) -> Result<Sample, Failed> {
     }
 }
 
-async fn script(load: &Load, traffic: Rc<Traffic>) -> Result<Sample, Failed> {
+async fn script(load: &Load, traffic: Rc<Traffic>, idle: &AtomicU64) -> Result<Sample, Failed> {
     sleep(Duration::from_secs_f64(load.warmup)).await;
-    let before = Meters::read(load.server)?;
+    let before = Meters::read(load.server, idle)?;
     traffic.measuring.set(true);
     traffic.replies.iter().for_each(|replies| replies.measure(true));
     sleep(Duration::from_secs_f64(load.seconds)).await;
     traffic.measuring.set(false);
     traffic.replies.iter().for_each(|replies| replies.measure(false));
-    let after = Meters::read(load.server)?;
+    let after = Meters::read(load.server, idle)?;
     let mut sample = after.since(&before);
     let latencies = traffic.latencies.take();
     sample.events = latencies.len() as u64;
@@ -167,17 +196,19 @@ async fn script(load: &Load, traffic: Rc<Traffic>) -> Result<Sample, Failed> {
 struct Meters {
     at: Instant,
     server: Duration,
+    /// Without what it spent looking for something to do.
     load: Duration,
     core: Duration,
 }
 
 impl Meters {
-    fn read(server: u32) -> Result<Self, Failed> {
+    fn read(server: u32, idle: &AtomicU64) -> Result<Self, Failed> {
         let (server, load) = (machine::cpu(server)?, machine::cpu(std::process::id())?);
+        let idle = Duration::from_nanos(idle.load(Ordering::Relaxed));
         Ok(Self {
             at: Instant::now(),
             server,
-            load,
+            load: load.saturating_sub(idle),
             core: machine::busy(Pins::SERVER)?,
         })
     }

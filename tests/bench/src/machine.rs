@@ -27,6 +27,21 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration, Failed> {
     Ok(Duration::from_millis(ticks * (1000 / TICKS)))
 }
 
+/// As [`cpu`], to the nanosecond, of the threads that live.
+pub(crate) fn exact_cpu(pid: u32) -> Result<Duration, Failed> {
+    let mut nanos = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may have ended since.
+        let stat = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        nanos += stat
+            .split_whitespace()
+            .next()
+            .and_then(|nanos| nanos.parse::<u64>().ok())
+            .unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
+
 /// CPU time of the calling thread so far, to the nanosecond.
 pub(crate) fn own_cpu() -> Result<Duration, Failed> {
     let stat = fs::read_to_string("/proc/thread-self/schedstat")?;

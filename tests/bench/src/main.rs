@@ -18,6 +18,7 @@ mod sample;
 mod servers;
 mod stages;
 mod table;
+mod turns;
 
 use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
@@ -48,6 +49,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Acceptance alone, the servers taking turns of two seconds: for a machine that is not quiet, and to compare two
+    /// builds.
+    Turns(turns::Plan),
+    /// The load of `turns` (a child of the benchmark).
+    #[command(hide = true)]
+    TurnsChild(turns::Child),
     /// The way out: messages a minute with and without batches, other portals while one hangs, CPU for each call.
     Outbound(outbound::Plan),
     /// The portals of `outbound` and what they measure (a child of the benchmark).
@@ -87,6 +94,8 @@ fn main() -> ExitCode {
             },
         ),
         Some(Command::BareAxum { listen, multi_thread }) => bare::serve(listen, multi_thread),
+        Some(Command::Turns(plan)) => turns::run(&plan),
+        Some(Command::TurnsChild(child)) => turns::child(&child),
         Some(Command::Outbound(plan)) => outbound::run(&plan),
         Some(Command::OutboundChild(child)) => outbound::child(&child),
         Some(Command::BareCalls(calls)) => outbound::bare_calls(&calls),

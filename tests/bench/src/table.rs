@@ -47,14 +47,14 @@ fn cpu(samples: &Samples, mode: Mode) -> f64 {
     median(&samples.of(mode), Sample::cpu_per_event)
 }
 
-fn table(head: &[&str]) -> Table {
+pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header(head);
     table
 }
 
 /// As text, with all columns but the first to the right.
-fn text(mut table: Table) -> String {
+pub(crate) fn text(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
