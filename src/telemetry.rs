@@ -187,6 +187,18 @@ pub(crate) fn handler_run(handler: &str, event: &'static str, outcome: &'static 
     histogram!("imbot_handler_seconds", "handler" => handler.to_owned(), "event" => event).record(took.as_secs_f64());
 }
 
+/// Captures begin: the first one that is missing is seen as a change.
+pub(crate) fn captures_begin() {
+    for reason in ["queue_full", "unreadable", "not_written"] {
+        counter!("imbot_captures_total", "outcome" => "dropped", "reason" => reason).absolute(0);
+    }
+}
+
+/// How long a change of a bot of this portal has been under way, the longest of a kind; 0: none is.
+pub(crate) fn change_age(portal: &str, change: &'static str, age: Duration) {
+    gauge!("imbot_change_seconds", "portal" => label(portal), "change" => change).set(age.as_secs_f64());
+}
+
 /// A body was captured (`kept`), or could not be (`dropped`); events are not affected.
 pub(crate) fn capture(outcome: &'static str, reason: &'static str) {
     counter!("imbot_captures_total", "outcome" => outcome, "reason" => reason).increment(1);

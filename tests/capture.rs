@@ -5,9 +5,10 @@ use crate::corpus::{Capture, Receiver, captures, folder};
 use crate::link;
 use crate::nginx::tokens;
 use crate::server::{Far, IMBOT, Server, bare};
-use crate::support::{must, text, tool};
+use crate::support::{Mount, must, text, tool};
 use serde_json::Value;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -324,6 +325,71 @@ fn a_folder_that_cannot_be_written_costs_no_event() {
         };
         assert_eq!(server.said().matches(told).count(), 1, "{}", server.said());
     }
+}
+
+/// How many captures were `kept` and `dropped`, once that is said of so many.
+fn told(server: &Server, count: f64) -> (f64, f64) {
+    let of = |outcome: &str| server.metric(&format!("imbot_captures_total{{outcome=\"{outcome}\""));
+    for _ in 0..3000 {
+        let (kept, dropped) = (of("kept"), of("dropped"));
+        if kept + dropped >= count {
+            return (kept, dropped);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{} kept, {} dropped of {count}", of("kept"), of("dropped"));
+}
+
+#[test]
+fn a_full_disk_costs_captures_and_nothing_else() {
+    const ROUNDS: u32 = 20;
+    let far = Far::start(1000);
+    let mut server = Server::new(&format!("{ACCEPTED}{}", far.table()));
+    let folder = kept_in(&server);
+    let Some(_mount) = Mount::at(&folder, "8m") else {
+        return;
+    };
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    server.start();
+    let mut message = 3_000;
+    let mut post = |server: &Server, count: u32| {
+        for _ in 0..count {
+            message += 1;
+            assert_eq!(server.post(&far.body(7, message, "hello")).outcome(), Some("accepted"));
+        }
+    };
+    // Each time a page more is left, so that it is full now before a body, now in the middle of a manifest's line.
+    for pages in 1..=ROUNDS {
+        let other = folder.join("other");
+        let mut filler = fs::File::create(&other).unwrap();
+        while filler.write_all(&[0x55; 4096]).is_ok() {}
+        let full = filler.metadata().unwrap().len();
+        filler.set_len(full - u64::from(pages) * 4096).unwrap();
+        post(&server, 24);
+        let (before, dropped) = told(&server, f64::from(27 * pages - 3));
+        assert!(dropped >= f64::from(pages), "{before} were kept on a full disk");
+        // An open file keeps its room.
+        drop(filler);
+        fs::remove_file(&other).unwrap();
+        post(&server, 3);
+        let (kept, _) = told(&server, f64::from(27 * pages));
+        assert_eq!(kept, before + 3.0, "there is room again");
+    }
+    assert_eq!(link::get(server.admin, "/readyz").unwrap().status, 200);
+    server.settled();
+    assert_eq!(far.heard(7).len(), 27 * ROUNDS as usize, "every event was handled");
+    // Whole lines and whole bodies only.
+    let manifest = fs::read_to_string(folder.join("manifest.jsonl")).unwrap();
+    let files = fs::read_dir(&folder).unwrap().count() - 1;
+    assert_eq!(manifest.lines().count(), files, "{manifest}");
+    for line in manifest.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let size = fs::metadata(folder.join(line["file"].as_str().unwrap())).unwrap().len();
+        assert_eq!(line["bytes"], size);
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+    let complaints = server.said().matches("a capture could not be written").count();
+    assert_eq!(complaints, ROUNDS as usize, "one for each time it is full");
 }
 
 #[test]

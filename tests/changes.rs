@@ -115,12 +115,8 @@ fn a_token_in_a_file_is_rewritten_under_load_and_no_event_is_refused() {
     in_no_file(server.folder(), new, &["token"]);
 }
 
-#[test]
-fn a_kill_after_the_portal_took_the_token_and_an_old_value_in_the_environment_lose_nothing() {
-    let far = Far::start(400);
-    let mut server = beside(&far, "{ env = \"BOT_TOKEN\" }");
-    server.set("BOT_TOKEN", TOKEN);
-    server.start();
+/// The portal takes a new token without saying so, and answers no question about it.
+fn lose_answers(far: &Far) {
     let strike = |method: &str, times, action| {
         far.portal.fault(Rule {
             method: Some(method.to_owned()),
@@ -139,8 +135,19 @@ fn a_kill_after_the_portal_took_the_token_and_an_old_value_in_the_environment_lo
             shape: Shape::Json,
         },
     );
+}
+
+#[test]
+fn a_kill_after_the_portal_took_the_token_and_an_old_value_in_the_environment_lose_nothing() {
+    let far = Far::start(400);
+    let mut server = beside(&far, "{ env = \"BOT_TOKEN\" }");
+    server.set("BOT_TOKEN", TOKEN);
+    server.start();
+    lose_answers(&far);
     let (status, view) = rotate(&far, &server);
     assert_eq!((status, &view["state"]), (200, &json!("planned")), "{view}");
+    let unsettled = "imbot_change_seconds{portal=\"demo\",change=\"rotation\"}";
+    assert!(server.metric(unsettled) > 0.0, "an alarm hears of it");
     let text = check(&server, TOKEN);
     assert!(text.contains("the portal has not said yet which one it has"), "{text}");
     assert_eq!(server.post(&far.body(7, 70, "kept")).outcome(), Some("accepted"));
@@ -151,6 +158,7 @@ fn a_kill_after_the_portal_took_the_token_and_an_old_value_in_the_environment_lo
     server.settled();
     assert_eq!(far.heard(7), ["kept", "after"]);
     assert_eq!(change(&far, &server)["state"], "done");
+    assert_eq!(server.metric(unsettled), 0.0);
     let doctor = bare(IMBOT)
         .args(["doctor", "--json", "--config"])
         .arg(server.config())

@@ -2,7 +2,7 @@
 //! emulated portal that disagrees), and exactly its finding. Also the door probe that the round trip is made of.
 
 use crate::server::{ECHO, Far, Server, TOKEN};
-use crate::support::{free_port, must, not_run, replaced, run, tool};
+use crate::support::{Mount, free_port, must, replaced, run, tool};
 use imbot::portal::{BotSeed, Knobs, PortalConfig};
 use imbot::types::Clock;
 use serde_json::{Value, json};
@@ -498,30 +498,6 @@ fn a_portal_that_does_not_answer() {
     let here = here.trim_end_matches("/rest/").to_owned();
     let change = |table: String| replaced(&table, &here, &nowhere);
     at_the_portal(&far, change, ("portal_unreachable", "[[portal]] domain", "connect"));
-}
-
-/// A file system of its own at the server's store, unmounted with the test.
-struct Mount(PathBuf);
-
-impl Mount {
-    fn at(folder: &Path, size: &str) -> Option<Self> {
-        let mount = tool("mount")?;
-        fs::create_dir_all(folder).expect("a folder");
-        let options = format!("size={size}");
-        let (done, said) = run(Command::new(mount)
-            .args(["-t", "tmpfs", "-o", &options, "none"])
-            .arg(folder));
-        if !done {
-            not_run(&format!("no file system can be mounted here: {}", said.trim()));
-        }
-        done.then(|| Self(folder.to_owned()))
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        run(Command::new("umount").arg(&self.0));
-    }
 }
 
 /// A server that has run, and stopped, on a store with a file system of its own.

@@ -544,6 +544,10 @@ fn a_bot_that_was_registered_by_hand_is_found_by_its_code() {
     let far = far();
     let bot = whole().replace(&format!("id = {ECHO}\n"), "");
     let server = server(&far, &bot);
+    let early = server.command(&["pause", "demo/desk"]);
+    let said = String::from_utf8_lossy(&early.stderr).into_owned();
+    assert_eq!(early.status.code(), Some(1), "{said}");
+    assert!(said.contains("nobody knows the number of bot desk yet"), "{said}");
     let dry = register(&server, &[]);
     assert_eq!(dry.code, 3, "{}\n{}", dry.out, dry.err);
     assert!(dry.line(" id ").contains("keep its number"), "{}", dry.out);
@@ -551,6 +555,9 @@ fn a_bot_that_was_registered_by_hand_is_found_by_its_code() {
     apply(&server);
     assert!(!writes(&far, before).contains(&"imbot.v2.Bot.register".to_owned()));
     is_settled(&far, &server);
+    let paused = server.command(&["pause", "demo/desk", "--json"]);
+    let paused: Value = serde_json::from_slice(&paused.stdout).unwrap_or_else(|error| panic!("{error}: {paused:?}"));
+    assert_eq!(paused["paused"]["bots"], json!([ECHO]), "by its code as by its number");
 }
 
 #[test]

@@ -94,3 +94,27 @@ pub(crate) fn replaced(text: &str, from: &str, to: &str) -> String {
     );
     text.replace(from, to)
 }
+
+/// A file system of its own in a folder, as large as `size` says; unmounted with the test.
+pub(crate) struct Mount(PathBuf);
+
+impl Mount {
+    pub(crate) fn at(folder: &Path, size: &str) -> Option<Self> {
+        let mount = tool("mount")?;
+        fs::create_dir_all(folder).expect("a folder");
+        let options = format!("size={size}");
+        let (done, said) = run(Command::new(mount)
+            .args(["-t", "tmpfs", "-o", &options, "none"])
+            .arg(folder));
+        if !done {
+            not_run(&format!("no file system can be mounted here: {}", said.trim()));
+        }
+        done.then(|| Self(folder.to_owned()))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        run(Command::new("umount").arg(&self.0));
+    }
+}

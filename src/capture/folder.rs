@@ -146,7 +146,12 @@ impl Folder {
     fn tell(&mut self, line: &Line) -> io::Result<()> {
         let text = format!("{}\n", serde_json::to_string(line)?);
         let mut file = private(&self.path(MANIFEST), false)?;
-        file.write_all(text.as_bytes())?;
+        let before = file.metadata()?.len();
+        if let Err(error) = file.write_all(text.as_bytes()) {
+            // On a full disk a part of it may stand there, and the next line would be joined to it.
+            let _ = file.set_len(before);
+            return Err(error);
+        }
         self.manifest_bytes += text.len() as u64;
         Ok(())
     }

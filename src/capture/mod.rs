@@ -95,6 +95,7 @@ impl Capture {
     /// Opens the folder and starts the thread. What is wrong with the folder is said, and nothing is captured: a capture
     /// must not keep a server from its work.
     pub(crate) fn start(terms: Terms, clock: &Clock) -> Self {
+        telemetry::captures_begin();
         let (sender, jobs) = sync_channel(WAITING);
         let (end, ended) = sync_channel(1);
         let shared = Arc::new(Shared {

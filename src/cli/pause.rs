@@ -44,15 +44,11 @@ fn party(text: &str, portals: &[PortalSettings]) -> Result<Value, String> {
     let Some((portal, bot)) = text.split_once('/') else {
         return Ok(json!({ "portal": text }));
     };
-    let bot = match bot_number(portal, bot, portals)? {
-        0 => {
-            return Err(format!(
-                "{bot}: the configuration has no number of it; `imbot register` shows it: give that"
-            ));
-        }
-        number => number,
-    };
-    Ok(json!({ "portal": portal, "bot": bot }))
+    Ok(match bot_number(portal, bot, portals)? {
+        // The server may have learned it.
+        0 => json!({ "portal": portal, "code": bot }),
+        number => json!({ "portal": portal, "bot": number }),
+    })
 }
 
 /// A bot by number, or by its code in the configuration; 0: the configuration does not know its number.

@@ -6,6 +6,7 @@ use super::site::{Site, SiteBot};
 use crate::lifecycle::Stop;
 use crate::rest::{AskError, Desk, Errand, TokenChange};
 use crate::store::{Activity, Rotation, Store, StoreError, Switching};
+use crate::telemetry;
 use crate::types::{PortalId, Priority, Timestamp};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -107,8 +108,23 @@ impl Identities {
         }
     }
 
+    /// Publishes how long changes have been under way.
+    pub(crate) fn publish_changes(&self) {
+        let now = self.0.clock.now();
+        let longest =
+            |began: &mut dyn Iterator<Item = Timestamp>| began.map(|began| now.since(began)).max().unwrap_or_default();
+        for site in self.sites() {
+            let rotations = site.bots.values().filter_map(|bot| bot.rotation.as_ref());
+            let mut unsettled = rotations.filter(|it| it.done.is_none()).map(|it| it.planned);
+            telemetry::change_age(&site.name, "rotation", longest(&mut unsettled));
+            let switchings = site.bots.values().filter_map(|bot| bot.switching);
+            let mut open = switchings.filter(|it| it.finished.is_none()).map(|it| it.began);
+            telemetry::change_age(&site.name, "event_mode", longest(&mut open));
+        }
+    }
+
     /// The portal and the number of a bot by its code or number.
-    pub(super) fn bot_called(&self, portal: PortalId, name: &str) -> Option<i64> {
+    pub(crate) fn bot_called(&self, portal: PortalId, name: &str) -> Option<i64> {
         let site = self.site(portal)?;
         let mut found = site.bots.iter().filter(|(number, bot)| bot.is_called(**number, name));
         found.next().map(|(number, _)| *number)

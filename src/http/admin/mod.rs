@@ -195,6 +195,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
         telemetry::levels(levels(&counts, admin.clock.now()));
     }
     admin.identities.publish_ages();
+    admin.identities.publish_changes();
     admin.metrics.run_upkeep();
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

@@ -4,6 +4,7 @@ use super::{Admin, Problem};
 use crate::types::PortalId;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,17 +17,33 @@ pub(super) struct Party {
     portal: String,
     /// Only this bot.
     bot: Option<i64>,
+    /// Only this bot, by its code, where the server learns its number.
+    code: Option<String>,
 }
 
 impl Party {
-    fn find(&self, admin: &Admin) -> Result<PortalId, Problem> {
+    /// The portal's number; the bot's is put in where it is named by its code.
+    fn find(&mut self, admin: &Admin) -> Result<PortalId, Problem> {
         let portal = admin.portal(&self.portal)?;
+        if let Some(code) = &self.code {
+            self.bot = Some(learned(admin, portal, code)?);
+        }
         self.bot.map_or(Ok(()), |bot| admin.knows_bot(portal, bot))?;
         Ok(portal)
     }
 }
 
-pub(super) async fn pause(State(admin): State<Arc<Admin>>, Json(party): Json<Party>) -> Result<Json<Value>, Problem> {
+fn learned(admin: &Admin, portal: PortalId, code: &str) -> Result<i64, Problem> {
+    admin.identities.bot_called(portal, code).ok_or_else(|| {
+        let detail = format!("nobody knows the number of bot {code} yet: `imbot register --apply` learns it");
+        Problem::new(StatusCode::NOT_FOUND, "no_such_bot", detail)
+    })
+}
+
+pub(super) async fn pause(
+    State(admin): State<Arc<Admin>>,
+    Json(mut party): Json<Party>,
+) -> Result<Json<Value>, Problem> {
     let portal = party.find(&admin)?;
     let stored = admin.store.pause(portal, party.bot).await;
     stored.map_err(|error| Problem::store(&error))?;
@@ -39,7 +56,10 @@ pub(super) async fn pause(State(admin): State<Arc<Admin>>, Json(party): Json<Par
     Ok(answer(&admin, &party, portal, None))
 }
 
-pub(super) async fn resume(State(admin): State<Arc<Admin>>, Json(party): Json<Party>) -> Result<Json<Value>, Problem> {
+pub(super) async fn resume(
+    State(admin): State<Arc<Admin>>,
+    Json(mut party): Json<Party>,
+) -> Result<Json<Value>, Problem> {
     let portal = party.find(&admin)?;
     let stored = admin.store.resume(portal, party.bot).await;
     stored.map_err(|error| Problem::store(&error))?;
