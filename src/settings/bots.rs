@@ -12,15 +12,9 @@ use toml::de::DeValue;
 
 /// The keys of a bot that only its registration needs. `path` is that of its profile, as people write it.
 pub(super) fn wishes<'a>(sources: Sources<'a>, path: &'static str, fields: &mut Fields<'a, '_>) -> Wishes {
-    // `network` is a word of an error text of the portal; no document says what such a bot is.
-    let kinds = words(BotType::ALL, BotType::as_str);
-    let kinds: Vec<_> = kinds
-        .into_iter()
-        .filter(|(_, kind)| *kind != BotType::Network)
-        .collect();
     Wishes {
         mode_given: fields.has("event_mode"),
-        kind: fields.read("type", |found| values::choice(found, &kinds)),
+        kind: fields.read("type", |found| values::choice(found, &kinds())),
         hidden: fields.read("hidden", values::flag),
         reactions: fields.read("reactions", values::flag),
         openline: fields.read("openline", values::flag),
@@ -29,6 +23,18 @@ pub(super) fn wishes<'a>(sources: Sources<'a>, path: &'static str, fields: &mut 
         }),
         profile: profile(sources, path, fields),
     }
+}
+
+/// The types a bot may have here, as words.
+pub(super) fn types() -> Vec<&'static str> {
+    kinds().into_iter().map(|(word, _)| word).collect()
+}
+
+fn kinds() -> Vec<(&'static str, BotType)> {
+    // `network` is a word of an error text of the portal; no document says what such a bot is.
+    let mut kinds = words(BotType::ALL, BotType::as_str);
+    kinds.retain(|(_, kind)| *kind != BotType::Network);
+    kinds
 }
 
 fn profile<'a>(sources: Sources<'a>, path: &'static str, fields: &mut Fields<'a, '_>) -> ProfileSettings {

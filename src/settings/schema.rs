@@ -1,7 +1,8 @@
 //! `imbot config schema`: a JSON Schema of `imbot.toml`, for editors. Made from the key tables that the settings are read
 //! by; owns what an editor may be told of each key. The settings themselves are the judge, this only helps to write them.
 
-use super::keys;
+use super::{bots, keys};
+use crate::method::{Background, Color, Gender};
 use serde_json::{Map, Value, json};
 
 /// What a value looks like.
@@ -20,15 +21,21 @@ enum Kind {
     Texts,
     Secret,
     Plan,
+    /// A word of the bot API.
+    OneOf(fn() -> Vec<&'static str>),
+    Profile,
     /// A table or list of its own.
     Bots(&'static str),
-    /// Read by nothing in this version: any value.
+    /// Any value.
     Any,
     /// Not for bots of an application.
     Nothing,
 }
 
-use Kind::{Address, Any, Bots, Count, Duration, Durations, Flag, Nothing, Plan, Secret, Size, Text, Texts, Words};
+use Kind::{
+    Address, Any, Bots, Count, Duration, Durations, Flag, Nothing, OneOf, Plan, Profile, Secret, Size, Text, Texts,
+    Words,
+};
 
 /// Each key of the key tables, once. A test holds the two to each other.
 const KINDS: &[(&str, Kind, &str)] = &[
@@ -185,12 +192,24 @@ const KINDS: &[(&str, Kind, &str)] = &[
     ("bot.application_token", Secret, "Only if it is not the derived one."),
     ("bot.event_url", Text, "What the portal is told."),
     ("bot.event_mode", Words(&["webhook", "fetch"]), "How its events come."),
-    ("bot.type", Any, "For registering."),
-    ("bot.hidden", Any, "For registering."),
-    ("bot.reactions", Any, "For registering."),
-    ("bot.openline", Any, "For registering."),
-    ("bot.background", Any, "For registering."),
-    ("bot.profile", Any, "For registering."),
+    (
+        "bot.type",
+        OneOf(bots::types),
+        "For `imbot register`; cannot be changed later.",
+    ),
+    ("bot.hidden", Flag, "For `imbot register`: not in the list of people."),
+    (
+        "bot.reactions",
+        Flag,
+        "For `imbot register`: reactions to its messages.",
+    ),
+    ("bot.openline", Flag, "For `imbot register`: it may be in open lines."),
+    (
+        "bot.background",
+        OneOf(|| Background::ALL.iter().map(|word| word.as_str()).collect()),
+        "For `imbot register`: of its chats.",
+    ),
+    ("bot.profile", Profile, "For `imbot register`: how people see it."),
 ];
 
 /// Keys without which a table is refused, whatever the environment sets.
@@ -269,9 +288,22 @@ fn of_kind(kind: Kind) -> Value {
             bot["anyOf"] = json!([{ "required": ["id"] }, { "required": ["code"] }]);
             list(bot)
         }
+        OneOf(words) => json!({ "enum": words() }),
+        Profile => profile(),
         Any => json!({}),
         Nothing => json!(false),
     }
+}
+
+fn profile() -> Value {
+    let of = |key: &str| match key {
+        "gender" => json!({ "enum": Gender::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>() }),
+        "color" => json!({ "enum": Color::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>() }),
+        "work_position" => json!({ "type": "string" }),
+        _ => json!({ "type": "string", "minLength": 1 }),
+    };
+    let properties: Map<String, Value> = keys::PROFILE.iter().map(|key| ((*key).to_owned(), of(key))).collect();
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
 fn definitions() -> Value {
@@ -495,6 +527,12 @@ mod tests {
             ("[[portal]]", "[capture]\nmax_bytes = \"much\"\n[[portal]]"),
             ("[[portal]]", "[captures]\n[[portal]]"),
             (PORTAL, "[capture]\n"),
+            ("id = 1", "id = 1\ntype = \"network\""),
+            ("id = 1", "id = 1\nhidden = \"Y\""),
+            ("id = 1", "id = 1\nbackground = \"red\""),
+            ("id = 1", "id = 1\nprofile = \"Ada\""),
+            ("id = 1", "id = 1\nprofile = { gender = \"X\" }"),
+            ("id = 1", "id = 1\nprofile = { surname = \"A\" }"),
         ] {
             let text = PORTAL.replacen(from, to, 1);
             assert_ne!(text, PORTAL);

@@ -120,6 +120,11 @@ impl<'a> Spans<'a> {
         }
     }
 
+    /// Whether what people wrote goes, too.
+    fn takes_texts(&self) -> bool {
+        self.task == Task::Redact(Redaction { texts: true })
+    }
+
     /// Writes `text` there.
     fn put(&mut self, place: Range<usize>, text: String) {
         self.found.push(Span { place, text });
@@ -193,6 +198,10 @@ fn field(name: &[u8]) -> String {
 
 /// Where the token stands that proves the sender.
 const PROOF: [&str; 2] = ["auth", "application_token"];
+
+/// What a bot is asked about (ONIMBOTV2CONTEXTGET): anything of the page where a person stood. A command's `context` is
+/// another thing, a word of Bitrix24's own.
+const CONTEXT: [&str; 2] = ["data", "context"];
 
 fn names_credential(word: &[u8]) -> bool {
     std::str::from_utf8(word).is_ok_and(is_credential)

@@ -217,6 +217,42 @@ fn whole(letter: &DeadLetter, store: &Store) -> Value {
         Format::Form => "form",
         Format::Json | Format::Settled => "json",
     });
-    value["body"] = json!(String::from_utf8_lossy(&letter.body));
+    value["body"] = json!(as_text(&letter.body));
     value
+}
+
+/// A body as text that means the same. Only a form may hold bytes that are no UTF-8; they are escaped here.
+fn as_text(body: &[u8]) -> String {
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_with_raw_bytes_is_told_as_one_that_reads_alike() {
+        let body = b"data[message][text]=a\xff\xd0\xbf%D0&event=X\x80";
+        let told = as_text(body);
+        assert_eq!(told, "data[message][text]=a%FFп%D0&event=X%80");
+        let read = |body: &[u8]| {
+            let tree = crate::wire::parse(body, false, &crate::wire::Limits::default()).unwrap();
+            let text = tree
+                .root()
+                .path(&["data", "message", "text"])
+                .unwrap()
+                .text()
+                .unwrap()
+                .into_owned();
+            (text, tree.root().get("event").unwrap().text().unwrap().into_owned())
+        };
+        assert_eq!(read(told.as_bytes()), read(body));
+    }
 }

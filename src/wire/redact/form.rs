@@ -1,7 +1,7 @@
 //! Pairs of a form, whatever their keys look like: also those that the decoder leaves out.
 
 use super::lexical::{self, Text};
-use super::{Held, PROOF, Spans, Task, placeholder};
+use super::{CONTEXT, Held, PROOF, Spans, Task, placeholder};
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -80,7 +80,9 @@ fn held(spans: &Spans<'_>, key: Text) -> Held {
             _ if parts == ["auth"] => return Held::Credential("auth".to_owned()),
             _ => {}
         }
-        if let Some(name) = leaf(&parts)
+        if parts.starts_with(&CONTEXT) && spans.takes_texts() {
+            first = Held::Words(CONTEXT[1].to_owned());
+        } else if let Some(name) = leaf(&parts)
             && let Held::Words(field) = spans.held(&name)
         {
             first = Held::Words(field);

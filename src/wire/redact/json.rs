@@ -1,7 +1,7 @@
 //! Values of a JSON text, broken or not: walked sign by sign with a stack of bounded depth, never by recursion.
 
 use super::lexical::{self, Text};
-use super::{Held, PROOF, Spans, Task, placeholder};
+use super::{CONTEXT, Held, PROOF, Spans, Task, placeholder};
 use std::ops::Range;
 
 /// Deeper than anything that is read; what is deeper still belongs to the last name.
@@ -72,11 +72,24 @@ fn key(spans: &mut Spans<'_>, stack: &mut [Open], place: Range<usize>) {
         _ if proof => Held::Credential(PROOF[1].to_owned()),
         // Everything below a credential's name is the credential.
         (Some(Held::Credential(field)), _) => Held::Credential(field.clone()),
+        (_, Held::Other) if in_context(stack, &name) && spans.takes_texts() => Held::Words(CONTEXT[1].to_owned()),
         (_, held) => held,
     };
     if let Some(open) = stack.last_mut() {
         *open = Open { name, held };
     }
+}
+
+/// Whether a key of this name in the innermost object stands below what a bot was asked about, or is that.
+fn in_context(stack: &[Open], name: &str) -> bool {
+    let names = stack
+        .iter()
+        .rev()
+        .skip(1)
+        .rev()
+        .map(|open| open.name.as_str())
+        .chain([name]);
+    names.take(CONTEXT.len()).eq(CONTEXT)
 }
 
 fn leaf(spans: &mut Spans<'_>, stack: &[Open], place: Range<usize>) {

@@ -125,6 +125,28 @@ fn texts_go_on_request_and_the_body_still_reads() {
 }
 
 #[test]
+fn what_a_bot_is_asked_about_goes_with_the_texts_and_a_commands_context_stays() {
+    let texts = Redaction { texts: true };
+    let body =
+        "data[context][deal][stage]=won&data[context][client]=Ann&data[command][context]=textarea&data[context]=x";
+    let kept = redact(body.as_bytes(), false, texts).unwrap();
+    assert_eq!(
+        String::from_utf8(kept).unwrap(),
+        "data[context][deal][stage]=IMBOT_REDACTED_context&data[context][client]=IMBOT_REDACTED_context\
+         &data[command][context]=textarea&data[context]=IMBOT_REDACTED_context"
+    );
+    assert_eq!(redacted(body), body, "not on request alone");
+    let body = r#"{"data":{"context":{"deal":{"stage":"won","all":["Ann"]},"n":5},"command":{"context":"menu"}},"context":"c"}"#;
+    let kept = redact(body.as_bytes(), false, texts).unwrap();
+    let gone = "\"IMBOT_REDACTED_context\"";
+    assert_eq!(
+        String::from_utf8(kept).unwrap(),
+        body.replace("\"won\"", gone).replace("\"Ann\"", gone)
+    );
+    assert_eq!(redacted(body), body);
+}
+
+#[test]
 fn cuts_get_their_words_back() {
     for (body, expected) in [
         (
