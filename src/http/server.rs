@@ -15,6 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -93,8 +94,12 @@ async fn connection(
     let service = TowerToHyperService::new(router);
     let begun = CancellationToken::new();
     let first = begun.clone();
+    let asked = AtomicBool::new(false);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        first.cancel();
+        // Cancelling takes a lock each time.
+        if !asked.swap(true, Ordering::Relaxed) {
+            first.cancel();
+        }
         request.extensions_mut().insert(Peer(peer.ip()));
         service.call(request)
     });
@@ -102,6 +107,8 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(BUFFER)
+        // Answers are so short that copying one beside its head is cheaper than sending it from two places.
+        .writev(false)
         .keep_alive(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);

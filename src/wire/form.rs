@@ -24,7 +24,7 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>)
         body: &body[..end],
         text: std::str::from_utf8(&body[..end]).ok(),
         limits,
-        wanted,
+        wanted: wanted.map(Wanted::of),
         left_out: 0,
         tree: Tree::new(body, Format::Form, (end / 36).min(limits.max_pairs)),
         prefix: &[],
@@ -47,12 +47,35 @@ const ENDS_NAME: [bool; 256] = {
     ends
 };
 
+/// Names, and their lengths as bits: most names are told by their length and their first byte.
+struct Wanted<'l> {
+    names: &'l [&'l str],
+    lengths: u64,
+}
+
+impl<'l> Wanted<'l> {
+    fn of(names: &'l [&'l str]) -> Self {
+        let lengths = names.iter().fold(0, |all, name| all | length_bit(name));
+        Self { names, lengths }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let alike = |wanted: &&str| wanted.as_bytes().first() == name.as_bytes().first() && *wanted == name;
+        self.lengths & length_bit(name) != 0 && self.names.iter().any(alike)
+    }
+}
+
+/// Names of 63 bytes and more share a bit.
+fn length_bit(name: &str) -> u64 {
+    1 << name.len().min(63)
+}
+
 struct Reader<'a, 'l> {
     body: &'a [u8],
     /// The same, where all of it is UTF-8 (nearly always): then no name has to be checked by itself.
     text: Option<&'a str>,
     limits: &'l Limits,
-    wanted: Option<&'l [&'l str]>,
+    wanted: Option<Wanted<'l>>,
     /// Values that were not wanted.
     left_out: usize,
     tree: Tree<'a>,
@@ -192,8 +215,7 @@ impl<'a> Reader<'a, '_> {
 
     /// Leaves out a value that is not wanted. A credential is cut all the same.
     fn passes_over(&mut self, parent: u32, name: &str, value: &Range<usize>) -> bool {
-        let Some(wanted) = self.wanted else { return false };
-        if wanted.contains(&name) {
+        if self.wanted.as_ref().is_none_or(|wanted| wanted.has(name)) {
             return false;
         }
         self.left_out += 1;
