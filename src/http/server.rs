@@ -107,8 +107,6 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_DEADLINE)
         .max_buf_size(BUFFER)
-        // Answers are so short that copying one beside its head is cheaper than sending it from two places.
-        .writev(false)
         .keep_alive(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, LocalSet};
@@ -250,21 +251,24 @@ async fn play(child: &Child, servers: &[(SocketAddr, u32)], board: &Board) -> Re
 }
 
 async fn converse(mut request: Request, address: SocketAddr, number: usize, board: Rc<Board>) -> Result<(), Failed> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
     let mut buffer = vec![0; 4096];
     loop {
         while board.turn.get() != Some(number) {
             board.changed.notified().await;
         }
-        let event = board.next.get();
-        board.next.set(event + 1);
+        // Anew in each turn: a server may close what says nothing for as long as the others' turns take.
         board.under_way.set(board.under_way.get() + 1);
-        tokio::io::AsyncWriteExt::write_all(&mut stream, request.stamp(event)).await?;
-        if !answer(&mut stream, &mut buffer).await? {
-            return Err("an event was refused".into());
+        let mut stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        while board.turn.get() == Some(number) {
+            let event = board.next.get();
+            board.next.set(event + 1);
+            stream.write_all(request.stamp(event)).await?;
+            if !answer(&mut stream, &mut buffer).await? {
+                return Err("an event was refused".into());
+            }
+            board.answered.set(board.answered.get() + 1);
         }
         board.under_way.set(board.under_way.get() - 1);
-        board.answered.set(board.answered.get() + 1);
     }
 }
