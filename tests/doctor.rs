@@ -3,7 +3,7 @@
 
 use crate::server::{ECHO, Far, Server, TOKEN};
 use crate::support::{free_port, must, not_run, replaced, run, tool};
-use imbot::portal::{BotSeed, Knobs, PortalConfig};
+use imbot::portal::{Action, Aim, BotSeed, Knobs, PortalConfig, Rule, Shape};
 use imbot::types::Clock;
 use serde_json::{Value, json};
 use std::fs;
@@ -615,6 +615,123 @@ fn live_proves_that_a_repeat_is_shown_once() {
             "{said}"
         );
     }
+}
+
+/// The row `limits` of `doctor --live` at a portal like this, which imbot takes for one of this plan.
+fn limits(config: PortalConfig, plan: &str, running: bool, ill: impl FnOnce(&Far)) -> (Far, Value) {
+    let far = Far::with(PortalConfig { rate: 1, ..config });
+    let table = far.table();
+    let lines = table.lines().map(|line| match line.starts_with("plan = ") {
+        true => format!("plan = {plan}\n"),
+        false => format!("{line}\n"),
+    });
+    let mut server = Server::new(&lines.collect::<String>());
+    server.start();
+    if !running {
+        server.terminate();
+    }
+    ill(&far);
+    let live = ["--live", "--dialog", "7", "--wait", "1"].map(str::to_owned);
+    let output = doctor(&server, &live);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let row = report["checks"].as_array().expect("checks").iter();
+    let row = row.filter(|row| row["check"] == "limits").collect::<Vec<_>>();
+    assert_eq!(row.len(), 1, "{report:#}");
+    (far, row[0].clone())
+}
+
+/// The row has this finding (empty: none) and says this.
+fn tells(row: &Value, finding: &str, words: &[&str]) {
+    assert_eq!(row["finding"].as_str().unwrap_or_default(), finding, "{row:#}");
+    let state = if finding.is_empty() {
+        "ok"
+    } else {
+        row["state"].as_str().unwrap_or_default()
+    };
+    assert_eq!(row["state"], state, "{row:#}");
+    let detail = row["detail"].as_str().unwrap_or_default();
+    for word in words {
+        assert!(detail.contains(word), "{word} is not in: {detail}");
+    }
+}
+
+#[test]
+fn live_tells_with_which_status_the_portal_refuses_when_its_counter_is_full() {
+    for (status, pause, words) in [
+        (503, None, "HTTP 503 QUERY_LIMIT_EXCEEDED; imbot waited"),
+        (
+            429,
+            Some(3),
+            "HTTP 429 QUERY_LIMIT_EXCEEDED, Retry-After 3 s; imbot waited",
+        ),
+    ] {
+        let mut knobs = Knobs::default();
+        (knobs.limit_status, knobs.retry_after) = (status, pause);
+        let burst = 50;
+        let config = PortalConfig {
+            burst,
+            knobs,
+            ..usual()
+        };
+        let (far, row) = limits(config, "{ burst = 50, rate = 1.0 }", true, |_| {});
+        tells(&row, "", &["refused after ", words, "and went on"]);
+        let log = far.portal.log();
+        let refused = log.iter().filter(|entry| entry.status == Some(status)).count();
+        assert!((1..=6).contains(&refused), "it does not hammer: {refused}");
+        let last = log.last().expect("a request");
+        assert_eq!(
+            (last.method.as_str(), last.status),
+            ("imbot.v2.Revision.get", Some(200))
+        );
+    }
+}
+
+#[test]
+fn live_finds_a_portal_that_refuses_sooner_than_its_plan_allows() {
+    let config = PortalConfig { burst: 20, ..usual() };
+    // Without a server, too.
+    let (_far, row) = limits(config, "{ burst = 50, rate = 2.0 }", false, |_| {});
+    tells(
+        &row,
+        "limit_sooner",
+        &["HTTP 503 QUERY_LIMIT_EXCEEDED", "of 50 at most", "and went on"],
+    );
+}
+
+#[test]
+fn live_finds_a_refusal_that_would_not_be_taken_for_a_limit() {
+    let page = Rule {
+        method: Some("imbot.v2.Revision.get".to_owned()),
+        times: None,
+        until: None,
+        action: Action::Answer {
+            status: 403,
+            code: String::new(),
+            shape: Shape::Html,
+        },
+    };
+    let later = Aim {
+        nth: Some(20),
+        ..Aim::default()
+    };
+    let config = PortalConfig {
+        burst: 1_000,
+        ..usual()
+    };
+    let ill = |far: &Far| far.portal.fault_at(page, later);
+    let (_far, row) = limits(config, "\"standard\"", true, ill);
+    tells(&row, "limit_unreadable", &["HTTP 403 without JSON"]);
+}
+
+#[test]
+fn live_says_that_a_portal_has_no_limit() {
+    let config = PortalConfig {
+        burst: 1_000,
+        ..usual()
+    };
+    let (far, row) = limits(config, "\"standard\"", true, |_| {});
+    tells(&row, "", &["no refusal: the portal has a larger plan"]);
+    assert!(far.portal.log().iter().all(|entry| entry.status == Some(200)));
 }
 
 #[test]

@@ -362,6 +362,7 @@ impl Changes {
             now_or_never: false,
             repeatable: false,
             in_company: false,
+            over_budget: false,
             deadline,
             change,
             answer,

@@ -3,6 +3,7 @@
 
 mod disk;
 pub(super) mod finding;
+mod limit;
 mod live;
 mod portal;
 pub(super) mod probe;
@@ -38,7 +39,8 @@ pub(super) struct Arguments {
     /// This portal alone.
     #[arg(long)]
     portal: Option<String>,
-    /// Also proves what only a message can: sends one, twice, to --dialog, and waits for one that you write to the bot.
+    /// Also proves what only a live portal can: sends a message, twice, to --dialog; uses up the portal's budget until it
+    /// refuses, so that other calls wait for up to half a minute; and waits for a message that you write to the bot.
     #[arg(long, requires = "dialog")]
     live: bool,
     /// Where --live writes: a number of a user, or `chat5`.
@@ -256,6 +258,7 @@ async fn live(report: &mut Report, beside: &Beside, portal: &PortalSettings, (ar
         dialog,
         wait: Duration::from_secs(arguments.wait),
         webhook: bot.event_mode == EventMode::Webhook,
+        plan: (portal.plan.burst, portal.plan.rate),
     };
     live::check(report, beside, &live).await;
 }
