@@ -500,6 +500,132 @@ fn a_portal_that_does_not_answer() {
     at_the_portal(&far, change, ("portal_unreachable", "[[portal]] domain", "connect"));
 }
 
+const OLD_URL: &str = "https://old.example.com/webhook?key=verysecret";
+const NEW_URL: &str = "https://bots.imbot-doctor.invalid/webhook?key=verysecret";
+
+/// A portal on which the application `local.desk` has two bots whose events go to `url`, and a server that it is installed
+/// for: listed in the configuration with its bots, or known by its installation alone.
+fn application(url: &str, listed: bool) -> (Far, Server) {
+    let bot = |id, code| BotSeed::app(id, code, "local.desk", "own-token", "application-token").hooked(url);
+    let far = portal(PortalConfig {
+        tells_address: true,
+        authorisation: Some(([127, 0, 0, 1], 0).into()),
+        bots: vec![bot(ECHO, "echo"), bot(102, "second")],
+        ..usual()
+    });
+    let secret = far.portal.client_secret("local.desk").expect("it is there");
+    let proof = far.portal.authorisation_address().expect("it listens");
+    let bots = |table: &str| {
+        let bot = |(id, code)| {
+            format!("[[{table}.bot]]\nid = {id}\ncode = \"{code}\"\nhandler = \"echo\"\nevent_url = \"{NEW_URL}\"\n")
+        };
+        [(ECHO, "echo"), (102, "second")].map(bot).concat()
+    };
+    let mut text = format!(
+        "store.key = \"{}\"\n[[app]]\nname = \"desk\"\nclient_id = \"local.desk\"\nclient_secret = \"{}\"\ninstall = \"open\"\n\
+         allow_insecure = true\nauth_servers = [\"http://{proof}\"]\n{}",
+        "5a".repeat(32),
+        secret.expose(),
+        bots("app"),
+    );
+    if listed {
+        let plain = usual();
+        text = format!(
+            "{text}[[portal]]\nname = \"demo\"\ndomain = \"{}\"\nmember_id = \"{}\"\nendpoint = \"{}\"\n\
+             allow_insecure = true\napp = \"desk\"\n{}",
+            plain.host,
+            plain.member_id,
+            far.portal.endpoint(),
+            bots("portal")
+        );
+    }
+    let mut server = Server::new(&text);
+    server.start();
+    let door = format!("http://{}/webhook", server.public);
+    far.portal.set_webhook_url(ECHO, &door).expect("the bot is there");
+    far.wait(far.portal.install(ECHO)).expect("the application is there");
+    far.portal.set_webhook_url(ECHO, url).expect("the bot is there");
+    let live = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let list = server.command(&["portals", "list", "--json"]);
+        String::from_utf8_lossy(&list.stdout).contains("\"live\"")
+    });
+    assert!(live, "{}", server.said());
+    (far, server)
+}
+
+/// Tells the portal where the events of a bot go from now on.
+fn moves(far: &Far, bot: i64) {
+    let (access, _) = far.portal.tokens("local.desk", 1).expect("it is installed");
+    let params = json!({ "auth": access.expose(), "botId": bot, "fields": { "webhookUrl": NEW_URL } });
+    let url = format!("{}imbot.v2.Bot.update", far.portal.endpoint());
+    let asked = crate::door::client().post(url).json(&params).send();
+    assert_eq!(far.wait(asked).expect("an answer").status(), 200);
+}
+
+/// The row about subscriptions: its finding (empty: none) and what it says.
+fn subscriptions(server: &Server) -> (String, String) {
+    let output = doctor(server, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("old.example.com/webhook?key"), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let rows = report["checks"].as_array().expect("checks").iter();
+    let rows: Vec<_> = rows.filter(|row| row["check"] == "subscriptions").collect();
+    assert_eq!(rows.len(), 1, "{report:#}");
+    let text = |name: &str| rows[0][name].as_str().unwrap_or_default().to_owned();
+    (text("finding"), text("detail"))
+}
+
+#[test]
+fn addresses_that_the_bots_of_an_application_have_left() {
+    for listed in [true, false] {
+        let (far, server) = application(OLD_URL, listed);
+        for bot in [ECHO, 102] {
+            moves(&far, bot);
+        }
+        let (finding, detail) = subscriptions(&server);
+        assert_eq!(finding, "subscription_stale", "{detail}");
+        assert_eq!(detail, "8 to https://old.example.com/webhook?…");
+        // The remedy of the finding.
+        let name = if listed { "demo" } else { "de300de3" };
+        let (access, _) = far.portal.tokens("local.desk", 1).expect("it is installed");
+        let url = format!("{}event.get?auth={}", far.portal.endpoint(), access.expose());
+        let rows: Value = far.wait(async {
+            crate::door::client()
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap()
+        });
+        for row in rows["result"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .filter(|row| row["handler"] == OLD_URL)
+        {
+            let params = json!({ "event": row["event"], "handler": row["handler"] }).to_string();
+            let output = server.command(&["call", "event.unbind", &params, "--portal", name]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        assert_eq!(
+            subscriptions(&server),
+            (String::new(), "none to another address".to_owned())
+        );
+    }
+}
+
+#[test]
+fn an_application_whose_bots_never_moved_has_no_stale_address() {
+    let (_far, server) = application(NEW_URL, true);
+    assert_eq!(
+        subscriptions(&server),
+        (String::new(), "none to another address".to_owned())
+    );
+}
+
 /// A file system of its own at the server's store, unmounted with the test.
 struct Mount(PathBuf);
 

@@ -172,8 +172,8 @@ kinds! {
         "Write it into the configuration as the line says, and reload; for a token, where the line says it stands.",
         "[[portal.bot]] bot_token, event_mode";
     SUBSCRIPTION_STALE = "subscription_stale", false,
-        "The application has subscriptions to another address than any of its bots has here.",
-        "Remove them with `imbot call event.unbind`, or correct the address.",
+        "The application has subscriptions to another address than any of its bots has here: the portal posts events there, too.",
+        "Nothing, if that address leads here as well. Else remove exactly these with `imbot call event.unbind`, or correct the address.",
         "[[portal.bot]] event_url";
     LIMIT_REACHED = "limit_reached", false,
         "The portal refuses calls at the moment: its limit is reached.",
