@@ -504,8 +504,8 @@ const OLD_URL: &str = "https://old.example.com/webhook?key=verysecret";
 const NEW_URL: &str = "https://bots.imbot-doctor.invalid/webhook?key=verysecret";
 
 /// A portal on which the application `local.desk` has two bots whose events go to `url`, and a server that it is installed
-/// for: listed in the configuration with its bots, or known by its installation alone.
-fn application(url: &str, listed: bool) -> (Far, Server) {
+/// for: listed in the configuration with its bots (and these lines), or known by its installation alone.
+fn application(url: &str, listed: Option<fn(&Far) -> String>) -> (Far, Server) {
     let bot = |id, code| BotSeed::app(id, code, "local.desk", "own-token", "application-token").hooked(url);
     let far = portal(PortalConfig {
         tells_address: true,
@@ -528,14 +528,15 @@ fn application(url: &str, listed: bool) -> (Far, Server) {
         secret.expose(),
         bots("app"),
     );
-    if listed {
+    if let Some(more) = listed {
         let plain = usual();
         text = format!(
             "{text}[[portal]]\nname = \"demo\"\ndomain = \"{}\"\nmember_id = \"{}\"\nendpoint = \"{}\"\n\
-             allow_insecure = true\napp = \"desk\"\n{}",
+             allow_insecure = true\napp = \"desk\"\n{}{}",
             plain.host,
             plain.member_id,
             far.portal.endpoint(),
+            more(&far),
             bots("portal")
         );
     }
@@ -579,7 +580,8 @@ fn subscriptions(server: &Server) -> (String, String) {
 #[test]
 fn addresses_that_the_bots_of_an_application_have_left() {
     for listed in [true, false] {
-        let (far, server) = application(OLD_URL, listed);
+        let alone: fn(&Far) -> String = |_| String::new();
+        let (far, server) = application(OLD_URL, listed.then_some(alone));
         for bot in [ECHO, 102] {
             moves(&far, bot);
         }
@@ -619,7 +621,9 @@ fn addresses_that_the_bots_of_an_application_have_left() {
 
 #[test]
 fn an_application_whose_bots_never_moved_has_no_stale_address() {
-    let (_far, server) = application(NEW_URL, true);
+    // A webhook beside it has no subscriptions to tell of.
+    let with_webhook: fn(&Far) -> String = |far| format!("incoming_webhook = \"{}\"\n", far.portal.incoming_webhook());
+    let (_far, server) = application(NEW_URL, Some(with_webhook));
     assert_eq!(
         subscriptions(&server),
         (String::new(), "none to another address".to_owned())

@@ -190,7 +190,7 @@ async fn installed(report: &mut Report, beside: &Beside, settings: &Settings) {
         if !listed && portal["served"] == true && portal::identity(report, beside, name).await {
             let app = apps.iter().find(|known| known["name"] == name);
             let app = app.and_then(|known| known["app"].as_str());
-            portal::subscriptions(report, beside, name, &addresses(settings, app, &[])).await;
+            portal::subscriptions(report, beside, (name, None), &addresses(settings, app, &[])).await;
         }
     }
 }

@@ -67,7 +67,10 @@ pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalS
         return report.skipped(("bots", of), "the portal does not answer our calls");
     }
     if portal.app.is_some() {
-        subscriptions(report, beside, of, known).await;
+        // With both identities the portal's own one is the webhook, which has none: then as a bot of the application.
+        let mut bots = portal.bots.iter().filter(|bot| bot.bot_token.is_none() && bot.id > 0);
+        let bot = portal.incoming_webhook.as_ref().and_then(|_| bots.next());
+        subscriptions(report, beside, (of, bot.map(|bot| bot.id)), known).await;
     }
     // What it does not tell is not found; a server that is silent was found before.
     let status = beside.get("/api/v1/status").await.unwrap_or_default();
@@ -147,9 +150,14 @@ async fn clock(report: &mut Report, beside: &Beside, portal: &str) {
 }
 
 /// Subscriptions of the application to addresses that none of its bots has here.
-pub(super) async fn subscriptions(report: &mut Report, beside: &Beside, portal: &str, known: &[&str]) {
+pub(super) async fn subscriptions(
+    report: &mut Report,
+    beside: &Beside,
+    (portal, bot): (&str, Option<i64>),
+    known: &[&str],
+) {
     let of = ("subscriptions", portal);
-    let asked = match call(beside, portal, None, ("event.get", json!({}))).await {
+    let asked = match call(beside, portal, bot, ("event.get", json!({}))).await {
         Ok(asked) => asked,
         Err(trouble) => return report.skipped(of, &trouble.to_string()),
     };
