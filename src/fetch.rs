@@ -254,6 +254,7 @@ fn errand(
         // It confirms only what is stored already.
         repeatable: true,
         in_company: true,
+        over_budget: false,
         deadline,
         change: None,
         answer,

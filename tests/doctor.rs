@@ -3,7 +3,7 @@
 
 use crate::server::{ECHO, Far, Server, TOKEN};
 use crate::support::{Mount, free_port, must, replaced, run, tool};
-use imbot::portal::{BotSeed, Knobs, PortalConfig};
+use imbot::portal::{Action, Aim, BotSeed, Knobs, PortalConfig, Rule, Shape};
 use imbot::types::Clock;
 use serde_json::{Value, json};
 use std::fs;
@@ -500,6 +500,136 @@ fn a_portal_that_does_not_answer() {
     at_the_portal(&far, change, ("portal_unreachable", "[[portal]] domain", "connect"));
 }
 
+const OLD_URL: &str = "https://old.example.com/webhook?key=verysecret";
+const NEW_URL: &str = "https://bots.imbot-doctor.invalid/webhook?key=verysecret";
+
+/// A portal on which the application `local.desk` has two bots whose events go to `url`, and a server that it is installed
+/// for: listed in the configuration with its bots (and these lines), or known by its installation alone.
+fn application(url: &str, listed: Option<fn(&Far) -> String>) -> (Far, Server) {
+    let bot = |id, code| BotSeed::app(id, code, "local.desk", "own-token", "application-token").hooked(url);
+    let far = portal(PortalConfig {
+        tells_address: true,
+        authorisation: Some(([127, 0, 0, 1], 0).into()),
+        bots: vec![bot(ECHO, "echo"), bot(102, "second")],
+        ..usual()
+    });
+    let secret = far.portal.client_secret("local.desk").expect("it is there");
+    let proof = far.portal.authorisation_address().expect("it listens");
+    let bots = |table: &str| {
+        let bot = |(id, code)| {
+            format!("[[{table}.bot]]\nid = {id}\ncode = \"{code}\"\nhandler = \"echo\"\nevent_url = \"{NEW_URL}\"\n")
+        };
+        [(ECHO, "echo"), (102, "second")].map(bot).concat()
+    };
+    let mut text = format!(
+        "store.key = \"{}\"\n[[app]]\nname = \"desk\"\nclient_id = \"local.desk\"\nclient_secret = \"{}\"\ninstall = \"open\"\n\
+         allow_insecure = true\nauth_servers = [\"http://{proof}\"]\n{}",
+        "5a".repeat(32),
+        secret.expose(),
+        bots("app"),
+    );
+    if let Some(more) = listed {
+        let plain = usual();
+        text = format!(
+            "{text}[[portal]]\nname = \"demo\"\ndomain = \"{}\"\nmember_id = \"{}\"\nendpoint = \"{}\"\n\
+             allow_insecure = true\napp = \"desk\"\n{}{}",
+            plain.host,
+            plain.member_id,
+            far.portal.endpoint(),
+            more(&far),
+            bots("portal")
+        );
+    }
+    let mut server = Server::new(&text);
+    server.start();
+    let door = format!("http://{}/webhook", server.public);
+    far.portal.set_webhook_url(ECHO, &door).expect("the bot is there");
+    far.wait(far.portal.install(ECHO)).expect("the application is there");
+    far.portal.set_webhook_url(ECHO, url).expect("the bot is there");
+    let live = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let list = server.command(&["portals", "list", "--json"]);
+        String::from_utf8_lossy(&list.stdout).contains("\"live\"")
+    });
+    assert!(live, "{}", server.said());
+    (far, server)
+}
+
+/// Tells the portal where the events of a bot go from now on.
+fn moves(far: &Far, bot: i64) {
+    let (access, _) = far.portal.tokens("local.desk", 1).expect("it is installed");
+    let params = json!({ "auth": access.expose(), "botId": bot, "fields": { "webhookUrl": NEW_URL } });
+    let url = format!("{}imbot.v2.Bot.update", far.portal.endpoint());
+    let asked = crate::door::client().post(url).json(&params).send();
+    assert_eq!(far.wait(asked).expect("an answer").status(), 200);
+}
+
+/// The row about subscriptions: its finding (empty: none) and what it says.
+fn subscriptions(server: &Server) -> (String, String) {
+    let output = doctor(server, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("old.example.com/webhook?key"), "{said}");
+    let report: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let rows = report["checks"].as_array().expect("checks").iter();
+    let rows: Vec<_> = rows.filter(|row| row["check"] == "subscriptions").collect();
+    assert_eq!(rows.len(), 1, "{report:#}");
+    let text = |name: &str| rows[0][name].as_str().unwrap_or_default().to_owned();
+    (text("finding"), text("detail"))
+}
+
+#[test]
+fn addresses_that_the_bots_of_an_application_have_left() {
+    for listed in [true, false] {
+        let alone: fn(&Far) -> String = |_| String::new();
+        let (far, server) = application(OLD_URL, listed.then_some(alone));
+        for bot in [ECHO, 102] {
+            moves(&far, bot);
+        }
+        let (finding, detail) = subscriptions(&server);
+        assert_eq!(finding, "subscription_stale", "{detail}");
+        assert_eq!(detail, "8 to https://old.example.com/webhook?…");
+        // The remedy of the finding.
+        let name = if listed { "demo" } else { "de300de3" };
+        let (access, _) = far.portal.tokens("local.desk", 1).expect("it is installed");
+        let url = format!("{}event.get?auth={}", far.portal.endpoint(), access.expose());
+        let rows: Value = far.wait(async {
+            crate::door::client()
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .json()
+                .await
+                .unwrap()
+        });
+        for row in rows["result"]
+            .as_array()
+            .expect("rows")
+            .iter()
+            .filter(|row| row["handler"] == OLD_URL)
+        {
+            let params = json!({ "event": row["event"], "handler": row["handler"] }).to_string();
+            let output = server.command(&["call", "event.unbind", &params, "--portal", name]);
+            assert!(output.status.success(), "{output:?}");
+        }
+        assert_eq!(
+            subscriptions(&server),
+            (String::new(), "none to another address".to_owned())
+        );
+    }
+}
+
+#[test]
+fn an_application_whose_bots_never_moved_has_no_stale_address() {
+    // A webhook beside it has no subscriptions to tell of.
+    let with_webhook: fn(&Far) -> String = |far| format!("incoming_webhook = \"{}\"\n", far.portal.incoming_webhook());
+    let (_far, server) = application(NEW_URL, Some(with_webhook));
+    assert_eq!(
+        subscriptions(&server),
+        (String::new(), "none to another address".to_owned())
+    );
+}
+
 /// A server that has run, and stopped, on a store with a file system of its own.
 fn ill_disk(make: impl FnOnce(&Path), expected: (&str, &str, &str)) {
     let far = Far::start(100);
@@ -591,6 +721,123 @@ fn live_proves_that_a_repeat_is_shown_once() {
             "{said}"
         );
     }
+}
+
+/// The row `limits` of `doctor --live` at a portal like this, which imbot takes for one of this plan.
+fn limits(config: PortalConfig, plan: &str, running: bool, ill: impl FnOnce(&Far)) -> (Far, Value) {
+    let far = Far::with(PortalConfig { rate: 1, ..config });
+    let table = far.table();
+    let lines = table.lines().map(|line| match line.starts_with("plan = ") {
+        true => format!("plan = {plan}\n"),
+        false => format!("{line}\n"),
+    });
+    let mut server = Server::new(&lines.collect::<String>());
+    server.start();
+    if !running {
+        server.terminate();
+    }
+    ill(&far);
+    let live = ["--live", "--dialog", "7", "--wait", "1"].map(str::to_owned);
+    let output = doctor(&server, &live);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let row = report["checks"].as_array().expect("checks").iter();
+    let row = row.filter(|row| row["check"] == "limits").collect::<Vec<_>>();
+    assert_eq!(row.len(), 1, "{report:#}");
+    (far, row[0].clone())
+}
+
+/// The row has this finding (empty: none) and says this.
+fn tells(row: &Value, finding: &str, words: &[&str]) {
+    assert_eq!(row["finding"].as_str().unwrap_or_default(), finding, "{row:#}");
+    let state = if finding.is_empty() {
+        "ok"
+    } else {
+        row["state"].as_str().unwrap_or_default()
+    };
+    assert_eq!(row["state"], state, "{row:#}");
+    let detail = row["detail"].as_str().unwrap_or_default();
+    for word in words {
+        assert!(detail.contains(word), "{word} is not in: {detail}");
+    }
+}
+
+#[test]
+fn live_tells_with_which_status_the_portal_refuses_when_its_counter_is_full() {
+    for (status, pause, words) in [
+        (503, None, "HTTP 503 QUERY_LIMIT_EXCEEDED; imbot waited"),
+        (
+            429,
+            Some(3),
+            "HTTP 429 QUERY_LIMIT_EXCEEDED, Retry-After 3 s; imbot waited",
+        ),
+    ] {
+        let mut knobs = Knobs::default();
+        (knobs.limit_status, knobs.retry_after) = (status, pause);
+        let burst = 50;
+        let config = PortalConfig {
+            burst,
+            knobs,
+            ..usual()
+        };
+        let (far, row) = limits(config, "{ burst = 50, rate = 1.0 }", true, |_| {});
+        tells(&row, "", &["refused after ", words, "and went on"]);
+        let log = far.portal.log();
+        let refused = log.iter().filter(|entry| entry.status == Some(status)).count();
+        assert!((1..=6).contains(&refused), "it does not hammer: {refused}");
+        let last = log.last().expect("a request");
+        assert_eq!(
+            (last.method.as_str(), last.status),
+            ("imbot.v2.Revision.get", Some(200))
+        );
+    }
+}
+
+#[test]
+fn live_finds_a_portal_that_refuses_sooner_than_its_plan_allows() {
+    let config = PortalConfig { burst: 20, ..usual() };
+    // Without a server, too.
+    let (_far, row) = limits(config, "{ burst = 50, rate = 2.0 }", false, |_| {});
+    tells(
+        &row,
+        "limit_sooner",
+        &["HTTP 503 QUERY_LIMIT_EXCEEDED", "of 50 at most", "and went on"],
+    );
+}
+
+#[test]
+fn live_finds_a_refusal_that_would_not_be_taken_for_a_limit() {
+    let page = Rule {
+        method: Some("imbot.v2.Revision.get".to_owned()),
+        times: None,
+        until: None,
+        action: Action::Answer {
+            status: 403,
+            code: String::new(),
+            shape: Shape::Html,
+        },
+    };
+    let later = Aim {
+        nth: Some(20),
+        ..Aim::default()
+    };
+    let config = PortalConfig {
+        burst: 1_000,
+        ..usual()
+    };
+    let ill = |far: &Far| far.portal.fault_at(page, later);
+    let (_far, row) = limits(config, "\"standard\"", true, ill);
+    tells(&row, "limit_unreadable", &["HTTP 403 without JSON"]);
+}
+
+#[test]
+fn live_says_that_a_portal_has_no_limit() {
+    let config = PortalConfig {
+        burst: 1_000,
+        ..usual()
+    };
+    let (far, row) = limits(config, "\"standard\"", true, |_| {});
+    tells(&row, "", &["no refusal: the portal has a larger plan"]);
+    assert!(far.portal.log().iter().all(|entry| entry.status == Some(200)));
 }
 
 #[test]

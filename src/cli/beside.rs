@@ -13,6 +13,7 @@ use crate::types::Secret;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 use url::Url;
 
@@ -72,6 +73,8 @@ pub(super) struct Line {
     base: Url,
     token: Secret,
     pid: Option<u32>,
+    /// Made with the first question: each new one would read the machine's certificates again.
+    client: OnceLock<reqwest::Client>,
 }
 
 /// Why there is no answer.
@@ -157,6 +160,7 @@ impl Beside {
             base,
             token,
             pid: owner.pid,
+            client: OnceLock::new(),
         };
         line.ask(Method::GET, "/healthz", None, PATIENCE)
             .await
@@ -250,7 +254,21 @@ fn written_token(folder: &Path) -> Option<Secret> {
 
 impl Line {
     pub(super) fn new(base: Url, token: Secret) -> Self {
-        Self { base, token, pid: None }
+        Self {
+            base,
+            token,
+            pid: None,
+            client: OnceLock::new(),
+        }
+    }
+
+    fn client(&self) -> reqwest::Result<reqwest::Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client.clone());
+        }
+        // A server that was restarted meanwhile has closed whatever was kept.
+        let client = super::client::builder(PATIENCE).pool_max_idle_per_host(0).build()?;
+        Ok(self.client.get_or_init(|| client).clone())
     }
 
     /// Sends one request. None of its errors contains the token.
@@ -273,8 +291,9 @@ impl Line {
             }
         };
         let target = self.base.join(path).map_err(|_| Trouble::Foreign(address.clone()))?;
-        let client = super::client::client(patience).map_err(failed)?;
+        let client = self.client().map_err(failed)?;
         let mut request = client.request(method, target).bearer_auth(self.token.expose());
+        request = request.timeout(patience);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -397,6 +416,7 @@ mod tests {
             base,
             token: Secret::new("right"),
             pid: Some(4711),
+            client: OnceLock::new(),
         };
         let trouble = line.ask(Method::GET, "/healthz", None, PATIENCE).await.unwrap_err();
         assert_eq!(trouble.exit(), exit::BUSY);

@@ -47,7 +47,8 @@ impl Sender {
             return Some(piece);
         }
         let (again, doubtful) = match &piece.what {
-            What::Errand(errand) if errand.now_or_never => (false, false),
+            // One asks what the portal does now: whatever it is, that is the answer.
+            What::Errand(errand) if errand.now_or_never || errand.over_budget => (false, false),
             What::Errand(errand) => (true, !errand.repeatable && fault.executed == Executed::Unknown),
             What::Call(_) | What::Probe(_) => (false, false),
         };

@@ -26,6 +26,8 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Ticket {
     meter: Meter,
+    /// It leaves also where no token is free.
+    over: bool,
 }
 
 impl Meter {
@@ -55,7 +57,27 @@ impl Meter {
             return None;
         }
         inner.reserved += 1;
-        Some(Ticket { meter: self.clone() })
+        Some(self.ticket(false))
+    }
+
+    /// For a request that leaves also where no token is free. None while the portal's last refusal is waited for.
+    pub(super) fn overdraw(&self, now: Timestamp) -> Option<Ticket> {
+        let mut inner = self.lock();
+        if inner.bucket.paused_until(now).is_some() {
+            return None;
+        }
+        inner.reserved += 1;
+        Some(self.ticket(true))
+    }
+
+    fn ticket(&self, over: bool) -> Ticket {
+        let meter = self.clone();
+        Ticket { meter, over }
+    }
+
+    /// How full the portal's counter is at most, by our count.
+    pub(super) fn counted(&self, now: Timestamp) -> f64 {
+        self.lock().bucket.level(now).level
     }
 
     /// When a token will be there; if all are promised, whoever has one tells by its end.
@@ -64,10 +86,14 @@ impl Meter {
         (ready > now).then_some(ready)
     }
 
-    /// The portal said QUERY_LIMIT_EXCEEDED.
-    pub(super) fn refused(&self, now: Timestamp, retry_after: Option<Duration>) {
+    /// The portal said QUERY_LIMIT_EXCEEDED. `provoked`: to a request that was to find that out.
+    pub(super) fn refused(&self, now: Timestamp, retry_after: Option<Duration>, provoked: bool) {
         let mut inner = self.lock();
-        inner.bucket.refused(now);
+        if provoked {
+            inner.bucket.provoked(now);
+        } else {
+            inner.bucket.refused(now);
+        }
         if let Some(pause) = retry_after {
             inner.bucket.pause_until(now + pause);
         }
@@ -85,14 +111,22 @@ impl Meter {
 }
 
 impl Ticket {
+    /// Whether its request leaves also where no token is free.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Counts the request that leaves now. False: the portal has refused another one meanwhile, so it must not leave.
     pub(super) fn spend(self, now: Timestamp) -> bool {
         let mut inner = self.meter.lock();
-        let free = inner.bucket.tokens(now) > 0;
-        if free {
+        let may = match self.over {
+            true => inner.bucket.paused_until(now).is_none(),
+            false => inner.bucket.tokens(now) > 0,
+        };
+        if may {
             inner.bucket.take(now);
         }
-        free
+        may
         // Dropped after the lock: the promise is kept or void.
     }
 }
@@ -189,10 +223,34 @@ mod tests {
         drop(tickets);
         assert_eq!(meter.tokens(now), 48);
         let ticket = meter.reserve(now).unwrap();
-        meter.refused(now, None);
+        meter.refused(now, None, false);
         assert!(!ticket.spend(now), "the portal has refused another meanwhile");
         let same = meters.of(&store, &clock, HOST, (50, 2.0)).await.unwrap();
         assert_eq!(same.tokens(now), 0, "one budget a host");
+    }
+
+    #[tokio::test]
+    async fn what_goes_beyond_the_budget_is_counted_and_ends_with_a_refusal() {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp(1_000_000));
+        let store = Store::open(dir.path(), Options::new(clock.clone())).unwrap();
+        let (_, meter) = meter(&store, &clock).await;
+        let now = clock.now();
+        let promised = meter.reserve(now).unwrap();
+        for _ in 0..60 {
+            assert!(meter.overdraw(now).unwrap().spend(now));
+        }
+        assert!(meter.reserve(now).is_none() && !promised.spend(now), "others wait");
+        assert!((meter.counted(now) - 50.0).abs() < 1e-6, "{}", meter.counted(now));
+        let soon = now + Duration::from_secs(2);
+        assert!(meter.reserve(soon).is_some(), "as soon as the plan has room");
+        let chosen = meter.overdraw(soon).unwrap();
+        for _ in 0..10 {
+            meter.refused(soon, None, true);
+        }
+        assert!(meter.overdraw(soon).is_none() && !chosen.spend(soon));
+        let later = soon + Duration::from_secs(60);
+        assert_eq!(meter.tokens(later), 48, "the pace is not to blame");
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ mod engine;
 mod errands;
 mod meter;
 mod outlet;
+mod over;
 mod park;
 mod pass;
 mod piece;

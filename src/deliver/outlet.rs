@@ -192,6 +192,7 @@ impl Outlet {
             host: self.meter.host.to_string(),
             tokens: self.meter.tokens(now),
             capacity,
+            counted: whole(self.meter.counted(now)),
             paused_until,
             circuit_open_until: open,
             gates: shut,
@@ -200,4 +201,15 @@ impl Outlet {
             errands: self.errands.len(),
         }
     }
+}
+
+/// A level as a number of requests.
+fn whole(level: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small count, at least 0"
+    )]
+    let requests = level.max(0.0).ceil() as u32;
+    requests
 }

@@ -83,6 +83,7 @@ impl Pass<'_> {
                 next = next.min(until);
             }
         }
+        places = self.overdraw(places);
         let mut pool = if places == 0 {
             Pool::nothing(next)
         } else {
@@ -309,7 +310,7 @@ impl Pass<'_> {
         taken
     }
 
-    fn may_leave(&self, piece: &Piece) -> bool {
+    pub(super) fn may_leave(&self, piece: &Piece) -> bool {
         !self.outlet.holds(piece) && self.outlet.shut_until(piece.who, piece.method(), self.now).is_none()
     }
 
@@ -321,7 +322,7 @@ impl Pass<'_> {
         !alone && piece.may_share(self.sender.rules)
     }
 
-    fn start(&mut self, pieces: Vec<Piece>, ticket: Ticket) {
+    pub(super) fn start(&mut self, pieces: Vec<Piece>, ticket: Ticket) {
         let Some(who) = pieces.first().map(|piece| piece.who) else {
             return;
         };

@@ -185,11 +185,18 @@ impl Piece {
         matches!(&self.what, What::Errand(errand) if errand.in_company)
     }
 
+    /// Whether it leaves also where the budget is used up.
+    pub(super) fn is_over_budget(&self) -> bool {
+        matches!(&self.what, What::Errand(errand) if errand.over_budget)
+    }
+
     /// Whether it may share a request. A batch that breaks off leaves the outcome of all its commands unknown.
     pub(super) fn may_share(&self, rules: Rules) -> bool {
         let repeatable = match &self.what {
             What::Call(claimed) => claimed.call.unknown == Unknown::Repeat || rules.repeat_unknown,
-            What::Errand(errand) => errand.repeatable && !errand.now_or_never && errand.change.is_none(),
+            What::Errand(errand) => {
+                errand.repeatable && !errand.now_or_never && !errand.over_budget && errand.change.is_none()
+            }
             What::Probe(_) => false,
         };
         repeatable && batch::fits(self.method(), self.params())

@@ -112,7 +112,7 @@ impl Sender {
         if ready.is_empty() {
             return ended;
         }
-        let now = self.clock.now();
+        let (now, provoking) = (self.clock.now(), ticket.is_over());
         if !ticket.spend(now) {
             for (piece, _) in ready {
                 self.unsent(piece, &mut ended).await;
@@ -132,7 +132,7 @@ impl Sender {
         let now = self.clock.now();
         match &whole {
             None => meter.succeeded(),
-            Some(fault) if fault.class == Class::Limit => meter.refused(now, fault.retry_after),
+            Some(fault) if fault.class == Class::Limit => meter.refused(now, fault.retry_after, provoking),
             Some(_) => {}
         }
         ended.way = way(whole.as_ref());

@@ -4,7 +4,7 @@ use super::engine::{Deliver, IN_FLIGHT, Rules};
 use super::view::DeliverView;
 use crate::identity::{Identities, Setup, Site, SiteBot};
 use crate::lifecycle::Stop;
-use crate::rest::{AskError, Client, Desk, Errand};
+use crate::rest::{AskError, Class, Client, Desk, Errand};
 use crate::store::{Activity, Identity, KeyedCall, NewCall, Options, Store, Unknown};
 use crate::types::{Clock, Lane, PortalId, Priority, Secret, Timestamp};
 use axum::extract::{Path, State};
@@ -20,8 +20,11 @@ use tokio::sync::{Semaphore, watch};
 
 const SEND: &str = "imbot.v2.Chat.Message.send";
 const GET: &str = "imbot.v2.Chat.get";
+const REVISION: &str = "imbot.v2.Revision.get";
 /// Keeps a call out of batches.
 const ALONE: &str = "<";
+
+type Taken = Arc<Mutex<Vec<(String, Value)>>>;
 
 type Asked = Pin<Box<dyn Future<Output = Result<Value, AskError>>>>;
 
@@ -84,6 +87,24 @@ impl Far {
             let struck = only.is_none_or(|only| only == method);
             struck.then(|| (400, json!({ "error": code, "error_description": "" })))
         });
+    }
+
+    /// Counts as a portal does: refuses above `burst`, two less each second. Returns what it has let through.
+    fn counts(&self, clock: Clock, burst: f64) -> Taken {
+        let taken = Taken::default();
+        let (kept, mut level, mut last) = (Arc::clone(&taken), 0.0, clock.now());
+        self.tell(move |method, params| {
+            let now = clock.now();
+            level = f64::max(level - 2.0 * now.since(last).as_secs_f64(), 0.0);
+            last = now;
+            if level >= burst {
+                return Some((503, json!({ "error": "QUERY_LIMIT_EXCEEDED" })));
+            }
+            level += 1.0;
+            kept.lock().unwrap().push((method.to_owned(), params.clone()));
+            None
+        });
+        taken
     }
 
     fn methods(&self) -> Vec<String> {
@@ -213,6 +234,7 @@ impl Shop {
             now_or_never: false,
             repeatable: true,
             in_company: false,
+            over_budget: false,
             deadline,
             change: None,
             // The desk puts its own end here.
@@ -368,6 +390,86 @@ async fn an_errand_waits_for_the_budget_until_its_deadline() {
         asked[1].1,
         json!({ "dialogId": "chat5", "botId": 1, "botToken": "one" })
     );
+}
+
+#[tokio::test]
+async fn what_goes_beyond_the_budget_meets_the_limit_once_and_nothing_else_is_lost_or_doubled() {
+    let mut shop = shop((10, 2.0)).await;
+    let taken = shop.far.counts(shop.clock.clone(), 12.0);
+    let calls = (0..30).map(|number| shop.call(1, &number.to_string(), ALONE));
+    shop.queue(calls.collect()).await;
+    let beyond: Vec<Asked> = (0..20)
+        .map(|_| {
+            shop.errand(|errand| {
+                errand.method = REVISION.to_owned();
+                (errand.over_budget, errand.in_company) = (true, true);
+            })
+        })
+        .collect();
+    let usual = shop.errand(|_| {});
+    shop.begin();
+    shop.settled(0).await;
+    let (mut answered, mut refused, mut kept) = (0, 0, 0);
+    for asked in beyond {
+        match asked.await {
+            Ok(_) => answered += 1,
+            Err(AskError::Fault(fault)) => {
+                assert_eq!((fault.class, fault.status), (Class::Limit, 503));
+                refused += 1;
+            }
+            Err(AskError::NoBudget(_)) => kept += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(answered + refused + kept, 20);
+    assert!(
+        answered <= 12 && (1..=IN_FLIGHT).contains(&refused),
+        "{answered} {refused}"
+    );
+    let before = shop.far.methods().len();
+    let again = shop.errand(|errand| errand.over_budget = true).await;
+    assert!(matches!(again, Err(AskError::NoBudget(_))), "{again:?}");
+    assert_eq!(shop.far.methods().len(), before, "none while a refusal is waited for");
+    shop.pass(20).await;
+    assert!(usual.await.is_ok());
+    let mut dialogs: Vec<Value> = taken
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(method, _)| method == SEND)
+        .map(|(_, params)| params["dialogId"].clone())
+        .collect();
+    assert_eq!(dialogs.len(), 30);
+    dialogs.sort_by_key(Value::to_string);
+    dialogs.dedup();
+    assert_eq!(dialogs.len(), 30, "each once");
+    assert_eq!(shop.store.counts().await.unwrap().pending_calls, 0);
+    assert_eq!(shop.letters().await, [""; 0]);
+    assert!(!shop.far.methods().contains(&"batch".to_owned()), "each by itself");
+    let view = shop.view.portals().await.unwrap().remove(0);
+    assert_eq!(
+        (view.capacity, view.paused_until),
+        (8, None),
+        "the pace is not to blame"
+    );
+}
+
+#[tokio::test]
+async fn a_portal_without_a_limit_is_left_alone_no_longer_than_one_with_the_plan() {
+    let mut shop = shop((10, 2.0)).await;
+    shop.begin();
+    let beyond: Vec<Asked> = (0..100)
+        .map(|_| shop.errand(|errand| errand.over_budget = true))
+        .collect();
+    shop.settled(0).await;
+    for asked in beyond {
+        assert!(asked.await.is_ok());
+    }
+    let view = shop.view.portals().await.unwrap().remove(0);
+    assert_eq!((view.counted, view.tokens), (10, 0));
+    shop.queue(vec![shop.call(1, "27", ALONE)]).await;
+    shop.pass(2).await;
+    assert_eq!(shop.store.counts().await.unwrap().pending_calls, 0);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(crate) struct PortalView {
     /// Requests that may leave at once, and the most that ever may.
     pub(crate) tokens: u32,
     pub(crate) capacity: u32,
+    /// How full the portal's counter is at most, by our count.
+    pub(crate) counted: u32,
     /// The portal said QUERY_LIMIT_EXCEEDED: nothing leaves before this.
     pub(crate) paused_until: Option<Timestamp>,
     /// The circuit is open: the next try is not before this.

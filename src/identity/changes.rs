@@ -378,6 +378,7 @@ impl Changes {
             now_or_never: false,
             repeatable: false,
             in_company: false,
+            over_budget: false,
             deadline,
             change,
             answer,

@@ -117,6 +117,7 @@ impl Portal {
             if let Some(app) = state.portal.apps.get_mut(&app.client_id) {
                 app.active = false;
             }
+            state.portal.forget_rows(&app.client_id);
             let proof = app.application_token.expose();
             Outgoing {
                 bot_id,

@@ -38,6 +38,7 @@ impl Locked {
                 if let Some(app) = portal.apps.get_mut(client) {
                     app.active = false;
                 }
+                portal.forget_rows(client);
             }
             Deed::EndPayment(client) => {
                 if let Some(app) = portal.apps.get_mut(client) {

@@ -54,6 +54,7 @@ mod shared;
 mod spoil;
 mod standing;
 mod state;
+mod subscriptions;
 mod switches;
 mod views;
 

@@ -25,6 +25,9 @@ impl State {
             self.enqueue(Reader::Bot(bot.id), (chat, user), happening, now);
             return None;
         }
+        if self.is_deaf(bot.id, happening.event()) {
+            return None;
+        }
         let credentials = self.credentials(&bot.owner, bot.id, user, now);
         let scene = self.scene(chat, user);
         let head = (&self.site, self.language.as_str(), now.unix_seconds());

@@ -117,7 +117,14 @@ impl Shared {
     pub(super) async fn deliver(&self, events: Vec<Outgoing>) -> Vec<Delivery> {
         let mut deliveries = Vec::with_capacity(events.len());
         for event in events {
-            let sendings = self.state().event_faults.strike(event);
+            let mut sendings = Vec::new();
+            {
+                let mut state = self.state();
+                let copies = state.portal.copies(&event);
+                for event in std::iter::once(event).chain(copies) {
+                    sendings.extend(state.event_faults.strike(event));
+                }
+            }
             for mut sending in sendings {
                 sending.delay += self.state().delay();
                 let delivery = self.send(sending).await;

@@ -10,6 +10,7 @@ use super::payload::Site;
 use super::queue::Queue;
 use super::sender::Outgoing;
 use super::standing::Standing;
+use super::subscriptions::Row;
 use crate::types::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -43,6 +44,10 @@ pub(super) struct State {
     /// Events that a call raised; the server sends them once the call is answered.
     pub(super) outgoing: Vec<Outgoing>,
     pub(super) minted: u64,
+    /// Subscriptions of applications that no bot has any more.
+    pub(super) left_behind: Vec<Row>,
+    /// Subscriptions of bots that somebody has removed by hand.
+    pub(super) unbound: Vec<Row>,
     /// What bots did, until somebody takes it.
     pub(super) acts: std::collections::VecDeque<super::acts::Act>,
     grants: HashMap<(i64, i64), Timestamp>,
@@ -205,6 +210,7 @@ impl State {
 
     /// Takes a bot off the portal with its commands; what it wrote stays.
     pub(super) fn remove_bot(&mut self, id: i64) {
+        self.leave_behind(id);
         self.bots.remove(&id);
         self.commands.retain(|_, command| command.bot != id);
         self.queue.forget_bot(id);

@@ -41,6 +41,11 @@ impl Adapt {
         (self.burst - self.rate()).max(1.0)
     }
 
+    /// What the portal's counter holds, as configured.
+    pub(super) fn most(&self) -> f64 {
+        self.original.0
+    }
+
     /// Requests a second. Where a second gives back more than half of all, half is what can be used safely.
     pub(super) fn rate(&self) -> f64 {
         self.rate.min(self.burst / 2.0)

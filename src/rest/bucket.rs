@@ -97,11 +97,13 @@ impl Bucket {
         free
     }
 
-    /// Counts a request that leaves now. The caller has asked [`tokens`](Self::tokens).
+    /// Counts a request that leaves now. The caller has asked [`tokens`](Self::tokens), or goes beyond them on purpose:
+    /// the portal's counter never stands above `burst`, so ours does not either.
     pub(crate) fn take(&mut self, now: Timestamp) {
         self.drain(now);
+        let most = self.adapt.most();
         for span in &mut self.spans {
-            span.level += 1.0;
+            span.level = (span.level + 1.0).min(most.max(span.level));
         }
         let step = now + STEP;
         // A span that began at the same moment counts this request already.
@@ -127,6 +129,16 @@ impl Bucket {
     pub(crate) fn refused(&mut self, now: Timestamp) {
         self.drain(now);
         self.adapt.refused(now);
+        self.pause(now);
+    }
+
+    /// The same to a request that went beyond the tokens on purpose: the pace is not to blame.
+    pub(crate) fn provoked(&mut self, now: Timestamp) {
+        self.drain(now);
+        self.pause(now);
+    }
+
+    fn pause(&mut self, now: Timestamp) {
         let level = self.adapt.capacity().max(self.highest());
         let step = now + STEP;
         self.spans = vec![Span { level, step }];
@@ -237,6 +249,24 @@ mod tests {
         assert_eq!(bucket.ready_at(ms(1000)), ms(1900));
         assert_eq!(rush(&mut bucket, ms(1900)), 1);
         assert_eq!(rush(&mut bucket, ms(2000)), 1);
+    }
+
+    #[test]
+    fn what_goes_beyond_the_tokens_fills_the_counter_and_no_more() {
+        let mut bucket = Bucket::new(50, 2.0, START);
+        (0..200).for_each(|_| bucket.take(START));
+        assert!((bucket.level(START).level - 50.0).abs() < 1e-6);
+        assert_eq!(
+            bucket.ready_at(START),
+            ms(2000),
+            "49 of 50 is one too many for a second's worth"
+        );
+        for _ in 0..20 {
+            bucket.provoked(START);
+        }
+        assert_eq!((bucket.tokens(ms(1499)), bucket.capacity()), (0, 48));
+        assert_eq!(bucket.paused_until(START), Some(ms(1500)), "once, and no pace is cut");
+        assert_eq!(bucket.tokens(ms(2000)), 2);
     }
 
     /// The portal's counter, written down a second time from its documentation.

@@ -31,6 +31,9 @@ pub(crate) struct Errand {
     pub(crate) repeatable: bool,
     /// Shares a request with others like it also where there are tokens for all (polls: what comes back is the same).
     pub(crate) in_company: bool,
+    /// Leaves also where the budget is used up, by itself and once: it asks what the portal does then. Never while the
+    /// portal's last refusal is waited for.
+    pub(crate) over_budget: bool,
     /// Given back as [`AskError::NoBudget`] if it could not leave by then.
     pub(crate) deadline: Timestamp,
     /// Part of a change of the bot's token: it leaves although the bot's other calls wait, and alone.

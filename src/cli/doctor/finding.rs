@@ -172,13 +172,21 @@ kinds! {
         "Write it into the configuration as the line says, and reload; for a token, where the line says it stands.",
         "[[portal.bot]] bot_token, event_mode";
     SUBSCRIPTION_STALE = "subscription_stale", false,
-        "The application has subscriptions to another address than any of its bots has here.",
-        "Remove them with `imbot call event.unbind`, or correct the address.",
+        "The application has subscriptions to another address than any of its bots has here: the portal posts events there, too.",
+        "Nothing, if that address leads here as well. Else remove exactly these with `imbot call event.unbind`, or correct the address.",
         "[[portal.bot]] event_url";
     LIMIT_REACHED = "limit_reached", false,
         "The portal refuses calls at the moment: its limit is reached.",
         "Find what sends so much; correct the plan if the portal has a larger one.",
         "[[portal]] plan";
+    LIMIT_SOONER = "limit_sooner", false,
+        "The portal refuses clearly sooner than its plan allows: somebody else calls it from this address, or its plan is smaller. imbot waits after each refusal, so its calls come late.",
+        "Find what else calls the portal from this address; else configure the plan that the portal has.",
+        "[[portal]] plan";
+    LIMIT_UNREADABLE = "limit_unreadable", true,
+        "What answers too many calls is nothing that imbot takes for a limit: it would not wait, and calls would end among the dead letters.",
+        "Look what stands before the portal and counts requests: let it answer 429 or 503, or allow more. Till then configure a smaller plan.",
+        "the proxy or firewall before the portal, or [[portal]] plan";
     TEMPLATE_IGNORED = "template_ignored", true,
         "The portal shows a message twice that was sent twice with one templateId: a repeat after a broken connection doubles it.",
         "Tell the support of Bitrix24 or the makers of imbot which portal and version it is. Until then expect doubles.",

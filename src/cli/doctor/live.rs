@@ -1,7 +1,8 @@
-//! `--live`: what only a real message can prove, and what the limits say. Sends one message, twice, to the dialog that
+//! `--live`: what only a real message can prove; the limits are `limit`'s. Sends one message, twice, to the dialog that
 //! was named, and waits for one that somebody writes; removes nothing.
 
 use super::finding;
+use super::limit;
 use super::portal::{call, kind_of};
 use super::report::Report;
 use crate::cli::beside::Beside;
@@ -23,11 +24,13 @@ pub(super) struct Live<'a> {
     pub(super) wait: Duration,
     /// Its events are posted.
     pub(super) webhook: bool,
+    /// `burst` and `rate` of the portal.
+    pub(super) plan: (u32, f64),
 }
 
 pub(super) async fn check(report: &mut Report, beside: &Beside, live: &Live<'_>) {
     template(report, beside, live).await;
-    limits(report, beside, live.portal).await;
+    limit::check(report, beside, live.portal, live.plan).await;
     if live.webhook {
         received(report, beside, live).await;
     }
@@ -62,27 +65,11 @@ async fn template(report: &mut Report, beside: &Beside, live: &Live<'_>) {
 }
 
 /// The portal's part of the status; null if nobody knows it.
-async fn status(beside: &Beside, portal: &str) -> Value {
+pub(super) async fn status(beside: &Beside, portal: &str) -> Value {
     let status = beside.get("/api/v1/status").await.unwrap_or_default();
     let listed = status["portals"].as_array().map_or(&[][..], Vec::as_slice);
     let found = listed.iter().find(|listed| listed["name"] == portal);
     found.cloned().unwrap_or_default()
-}
-
-async fn limits(report: &mut Report, beside: &Beside, portal: &str) {
-    let of = ("limits", portal);
-    let status = status(beside, portal).await;
-    let budget = &status["budget"];
-    if !budget["refusedUntil"].is_null() {
-        let until = budget["refusedUntil"].as_str().unwrap_or_default();
-        return report.found(of, &finding::LIMIT_REACHED, &format!("nothing leaves before {until}"));
-    }
-    let gates = status["gates"].as_array().map_or(0, Vec::len);
-    let said = format!(
-        "{} of {} requests free, {gates} methods out of time",
-        budget["free"], budget["of"]
-    );
-    report.fine(of, &said);
 }
 
 /// An event that comes proves the address that the portal holds, which cannot be read.

@@ -3,6 +3,7 @@
 
 mod disk;
 pub(super) mod finding;
+mod limit;
 mod live;
 mod portal;
 pub(super) mod probe;
@@ -12,7 +13,7 @@ use super::beside::{Beside, Common, Place, blocking};
 use super::output::{complain, print};
 use super::{exit, output};
 use crate::app::App;
-use crate::settings::{Environment, EventMode, PortalSettings, Settings};
+use crate::settings::{BotSettings, Environment, EventMode, PortalSettings, Settings};
 use crate::store;
 use live::Live;
 use probe::{Resolve, Way, round_trip};
@@ -38,7 +39,8 @@ pub(super) struct Arguments {
     /// This portal alone.
     #[arg(long)]
     portal: Option<String>,
-    /// Also proves what only a message can: sends one, twice, to --dialog, and waits for one that you write to the bot.
+    /// Also proves what only a live portal can: sends a message, twice, to --dialog; uses up the portal's budget until it
+    /// refuses, so that other calls wait for up to half a minute; and waits for a message that you write to the bot.
     #[arg(long, requires = "dialog")]
     live: bool,
     /// Where --live writes: a number of a user, or `chat5`.
@@ -165,7 +167,8 @@ async fn examine(
     room(report, &beside, settings, folder).await;
     for portal in portals {
         events(report, &beside, portal, way).await;
-        portal::check(report, &beside, portal).await;
+        let known = addresses(settings, portal.app.as_deref(), &portal.bots);
+        portal::check(report, &beside, portal, &known).await;
         if let (true, Some(dialog)) = (arguments.live, &arguments.dialog) {
             live(report, &beside, portal, (arguments, dialog)).await;
         }
@@ -179,13 +182,27 @@ async fn examine(
 /// Portals that have installed an application, and that no `[[portal]]` lists.
 async fn installed(report: &mut Report, beside: &Beside, settings: &Settings) {
     let status = beside.get("/api/v1/status").await.unwrap_or_default();
+    let bots = beside.get("/api/v1/bots").await.unwrap_or_default();
+    let apps = bots["portals"].as_array().map_or(&[][..], Vec::as_slice);
     for portal in status["portals"].as_array().into_iter().flatten() {
         let name = portal["name"].as_str().unwrap_or_default();
         let listed = settings.portals.iter().any(|portal| portal.name == name);
-        if !listed && portal["served"] == true {
-            portal::identity(report, beside, name).await;
+        if !listed && portal["served"] == true && portal::identity(report, beside, name).await {
+            let app = apps.iter().find(|known| known["name"] == name);
+            let app = app.and_then(|known| known["app"].as_str());
+            portal::subscriptions(report, beside, (name, None), &addresses(settings, app, &[])).await;
         }
     }
+}
+
+/// Where the events of a portal's bots are to go: of those it lists, else of those of its application.
+fn addresses<'a>(settings: &'a Settings, app: Option<&str>, own: &'a [BotSettings]) -> Vec<&'a str> {
+    if !own.is_empty() {
+        return own.iter().filter_map(|bot| bot.event_url.as_deref()).collect();
+    }
+    let apps = settings.apps.iter().filter(|known| app == Some(known.name.as_str()));
+    let bots = apps.flat_map(|app| &app.bots);
+    bots.filter_map(|bot| bot.event_url.as_deref()).collect()
 }
 
 fn skip(report: &mut Report, portals: &[&PortalSettings], why: &str) {
@@ -256,6 +273,7 @@ async fn live(report: &mut Report, beside: &Beside, portal: &PortalSettings, (ar
         dialog,
         wait: Duration::from_secs(arguments.wait),
         webhook: bot.event_mode == EventMode::Webhook,
+        plan: (portal.plan.burst, portal.plan.rate),
     };
     live::check(report, beside, &live).await;
 }

@@ -8,6 +8,7 @@ use crate::settings::{BotSettings, EventMode, PortalSettings, Wishes};
 use crate::types::{Clock, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -59,14 +60,17 @@ pub(super) fn kind_of(trouble: &Trouble) -> &'static Kind {
     }
 }
 
-/// Everything that is asked of one portal.
-pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalSettings) {
+/// Everything that is asked of one portal. `known`: the addresses of all bots that its application may have there.
+pub(super) async fn check(report: &mut Report, beside: &Beside, portal: &PortalSettings, known: &[&str]) {
     let of = portal.name.as_str();
     if !identity(report, beside, of).await {
         return report.skipped(("bots", of), "the portal does not answer our calls");
     }
     if portal.app.is_some() {
-        subscriptions(report, beside, portal).await;
+        // With both identities the portal's own one is the webhook, which has none: then as a bot of the application.
+        let mut bots = portal.bots.iter().filter(|bot| bot.bot_token.is_none() && bot.id > 0);
+        let bot = portal.incoming_webhook.as_ref().and_then(|_| bots.next());
+        subscriptions(report, beside, (of, bot.map(|bot| bot.id)), known).await;
     }
     // What it does not tell is not found; a server that is silent was found before.
     let status = beside.get("/api/v1/status").await.unwrap_or_default();
@@ -145,33 +149,50 @@ async fn clock(report: &mut Report, beside: &Beside, portal: &str) {
     }
 }
 
-/// Subscriptions of the application to addresses that no bot here has.
-async fn subscriptions(report: &mut Report, beside: &Beside, portal: &PortalSettings) {
-    let of = ("subscriptions", portal.name.as_str());
-    let asked = match call(beside, of.1, None, ("event.get", json!({}))).await {
+/// Subscriptions of the application to addresses that none of its bots has here.
+pub(super) async fn subscriptions(
+    report: &mut Report,
+    beside: &Beside,
+    (portal, bot): (&str, Option<i64>),
+    known: &[&str],
+) {
+    let of = ("subscriptions", portal);
+    let asked = match call(beside, portal, bot, ("event.get", json!({}))).await {
         Ok(asked) => asked,
         Err(trouble) => return report.skipped(of, &trouble.to_string()),
     };
-    let known: Vec<&str> = portal.bots.iter().filter_map(|bot| bot.event_url.as_deref()).collect();
-    let stale = stale(&asked, &known);
+    let stale = stale(&asked, known);
     match stale.as_slice() {
         [] => report.fine(of, "none to another address"),
         _ => report.found(of, &finding::SUBSCRIPTION_STALE, &stale.join(", ")),
     }
 }
 
-/// Event and host of each subscription elsewhere; nothing where no address is known.
+/// How many events go to which other address; nothing where no address is known.
 fn stale(subscriptions: &Value, known: &[&str]) -> Vec<String> {
     let listed = subscriptions.as_array().map_or(&[][..], Vec::as_slice);
-    let elsewhere = listed.iter().filter_map(|subscription| {
-        let handler = subscription["handler"].as_str().filter(|handler| !handler.is_empty())?;
-        (!known.is_empty() && !known.contains(&handler)).then(|| {
-            let url = Url::parse(handler).ok();
-            let host = url.as_ref().and_then(Url::host_str).unwrap_or("an unreadable address");
-            format!("{} to {host}", subscription["event"].as_str().unwrap_or("an event"))
-        })
-    });
-    elsewhere.collect()
+    let handlers = listed.iter().filter_map(|row| row["handler"].as_str());
+    let mut elsewhere = BTreeMap::new();
+    for handler in handlers.filter(|handler| !handler.is_empty() && !known.is_empty() && !known.contains(handler)) {
+        *elsewhere.entry(bare(handler)).or_insert(0_usize) += 1;
+    }
+    let elsewhere = elsewhere.into_iter();
+    elsewhere
+        .map(|(address, events)| format!("{events} to {address}"))
+        .collect()
+}
+
+/// An address without what may be secret in it.
+fn bare(address: &str) -> String {
+    let Ok(mut url) = Url::parse(address) else {
+        return "an unreadable address".to_owned();
+    };
+    let hidden = url.query().is_some();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Only an address without a host can have no user.
+    let _ = (url.set_username(""), url.set_password(None));
+    format!("{url}{}", if hidden { "?…" } else { "" })
 }
 
 async fn bot(report: &mut Report, beside: &Beside, portal: &str, settings: &BotSettings) {
@@ -352,7 +373,7 @@ mod tests {
         ]);
         assert_eq!(
             stale(&listed, &["https://a.example/webhook"]),
-            ["ONIMBOTV2JOINCHAT to old.example"]
+            ["1 to https://old.example/webhook?…"]
         );
         assert!(stale(&listed, &[]).is_empty(), "nothing to compare with");
         assert!(stale(&json!("x"), &["u"]).is_empty());

@@ -2,7 +2,7 @@
 //! Adds the bot's number; never sees a credential.
 
 use super::{Admin, Problem};
-use crate::method::{self, Address};
+use crate::method::{self, Address, Method as _, RevisionGet};
 use crate::rest::{AskError, Class, Errand, Executed, Fault};
 use crate::types::{PortalId, Priority};
 use axum::Json;
@@ -31,6 +31,9 @@ pub(super) struct Order {
     /// Nothing comes of a second try that a first had not.
     #[serde(default)]
     repeatable: bool,
+    /// It leaves also where the budget is used up, and is not tried again: only to ask what the portal does then.
+    #[serde(default)]
+    over_budget: bool,
     /// How long it may wait for the portal's budget.
     timeout_ms: Option<u64>,
 }
@@ -58,6 +61,7 @@ pub(super) async fn call(State(admin): State<Arc<Admin>>, Json(order): Json<Orde
         now_or_never: false,
         repeatable: order.repeatable,
         in_company: false,
+        over_budget: order.over_budget,
         deadline,
         change: None,
         answer,
@@ -98,6 +102,10 @@ fn check(admin: &Admin, order: &Order, portal: PortalId) -> Result<(), Problem> 
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if order.method.is_empty() || !order.method.bytes().all(plain) || order.method.contains("..") {
         return Err(wrong("wrong_method", "a method is letters, digits, dots, _ and -"));
+    }
+    if order.over_budget && order.method != RevisionGet::NAME {
+        let detail = format!("only {} may leave where the budget is used up", RevisionGet::NAME);
+        return Err(wrong("over_budget", &detail));
     }
     if let Some(bot) = order.bot {
         admin.knows_bot(portal, bot)?;
@@ -151,6 +159,9 @@ fn faulty(method: &str, fault: &Fault) -> Response {
     body["code"] = json!(fault.code);
     body["class"] = json!(fault.class.label());
     body["status"] = json!(fault.status);
+    if let Some(pause) = fault.retry_after {
+        body["retryAfterSeconds"] = json!(pause.as_secs());
+    }
     (status, Json(body)).into_response()
 }
 

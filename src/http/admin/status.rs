@@ -104,7 +104,7 @@ fn deliverer(found: &mut Value, view: &PortalView) {
         })
     };
     found["budget"] = json!({
-        "host": view.host, "free": view.tokens, "of": view.capacity,
+        "host": view.host, "free": view.tokens, "of": view.capacity, "counted": view.counted,
         "refusedUntil": view.paused_until.map(Timestamp::rfc3339),
     });
     found["circuitOpenUntil"] = json!(view.circuit_open_until.map(Timestamp::rfc3339));

@@ -190,6 +190,25 @@ async fn a_call_reaches_the_desk_with_its_bot_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_call_beyond_the_budget_says_what_the_portal_answered() {
+    let office = office(|errand| {
+        assert!(errand.over_budget && !errand.repeatable);
+        let mut fault = Fault::coded("QUERY_LIMIT_EXCEEDED", "", 429);
+        fault.retry_after = Some(Duration::from_secs(7));
+        Err(AskError::Fault(fault))
+    })
+    .await;
+    let mut order = call("imbot.v2.Revision.get");
+    order["overBudget"] = json!(true);
+    let (status, body) = office.post("/api/v1/call", order).await;
+    assert_eq!((status, &body["error"]), (503, &json!("no_budget")));
+    assert_eq!(
+        json!([body["code"], body["class"], body["status"], body["retryAfterSeconds"]]),
+        json!(["QUERY_LIMIT_EXCEEDED", "limit", 429, 7])
+    );
+}
+
+#[tokio::test]
 async fn each_outcome_of_a_call_has_its_status_and_its_word() {
     let (no, unknown) = (Executed::No, Executed::Unknown);
     for (outcome, status, word) in [
@@ -222,6 +241,7 @@ async fn a_call_that_cannot_be_meant_never_reaches_the_desk() {
         (json!({ "method": "../x" }), 400, "wrong_method"),
         (json!({ "method": "a..b" }), 400, "wrong_method"),
         (json!({ "method": "" }), 400, "wrong_method"),
+        (json!({ "overBudget": true }), 400, "over_budget"),
     ] {
         let mut asked = call("imbot.v2.Chat.get");
         for (key, value) in change.as_object().unwrap() {

@@ -1,10 +1,11 @@
-//! Fetch mode: reading the queue as a bot or as a subscribed user. Nothing is put into the queue here.
+//! Fetch mode: reading the queue as a bot or as a subscribed user; and the subscriptions of an application, listed and
+//! removed. Nothing is put into the queue here.
 
 use super::super::answer::{Refusal, iso};
 use super::super::queue::{Page, Reader};
 use super::super::standing::has_right;
 use super::super::state::State;
-use super::{Call, Done};
+use super::{Call, Caller, Done, NO_APP};
 use serde_json::{Value, json};
 
 const NO_SCOPE: Refusal = Refusal::method("SCOPE_ERROR", "Scope im is required");
@@ -67,4 +68,27 @@ pub(super) fn subscribe(call: &Call<'_>, state: &mut State) -> Result<Done, Refu
 pub(super) fn unsubscribe(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
     state.queue.subscribers.remove(&call.caller.user());
     Ok(Done::quiet(Value::Bool(true)))
+}
+
+/// `event.get`: the rows of the calling application.
+pub(super) fn subscriptions(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    let rows = state.subscriptions(application(call)?).into_iter();
+    let rows = rows.map(|row| json!({ "event": row.event, "handler": row.handler, "auth_type": "0" }));
+    Ok(Done::quiet(rows.collect()))
+}
+
+/// `event.unbind`: removes rows by hand, what a bot needs as well.
+pub(super) fn unbind(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
+    const MISSING: Refusal = Refusal::method("ERROR_ARGUMENT", "event and handler are required");
+    let client = application(call)?;
+    let text = |name: &str| call.param(name).and_then(Value::as_str).ok_or(MISSING);
+    let count = state.unbind(client, text("event")?, text("handler")?);
+    Ok(Done::quiet(json!({ "count": count })))
+}
+
+fn application<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
+    match call.caller {
+        Caller::App { client_id, .. } => Ok(client_id),
+        Caller::Webhook { .. } => Err(NO_APP),
+    }
 }

@@ -54,7 +54,7 @@ const fn basic(name: &'static str, run: Run) -> Method {
     Method { name, right, run }
 }
 
-const METHODS: [Method; 47] = [
+const METHODS: [Method; 49] = [
     imbot("imbot.v2.Bot.register", bots::register),
     imbot("imbot.v2.Bot.update", rotation::update),
     imbot("imbot.v2.Bot.get", bots::get),
@@ -102,11 +102,13 @@ const METHODS: [Method; 47] = [
     lines("imopenlines.bot.session.message.send", lines::message),
     basic("app.info", other::app_info),
     basic("server.time", other::time),
+    basic("event.get", events::subscriptions),
+    basic("event.unbind", events::unbind),
 ];
 
 impl Method {
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        static ALL: [Method; 47] = METHODS;
+        static ALL: [Method; 49] = METHODS;
         ALL.iter().find(|method| method.name.eq_ignore_ascii_case(name))
     }
 
@@ -121,6 +123,11 @@ impl Method {
     }
 }
 
+const NO_APP: Refusal = Refusal::new(
+    403,
+    "WRONG_AUTH_TYPE",
+    "Current authorization type is denied for this method",
+);
 const DENIED: Refusal = Refusal::method("ACCESS_DENIED", "Access denied");
 
 /// A call whose caller is known.

@@ -4,7 +4,7 @@ use super::super::access::Caller;
 use super::super::answer::{Refusal, iso};
 use super::super::event::Happening;
 use super::super::state::State;
-use super::{Call, DENIED, Done};
+use super::{Call, DENIED, Done, NO_APP};
 use serde_json::{Value, json};
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every method")]
@@ -21,15 +21,10 @@ pub(super) fn time(call: &Call<'_>, _state: &mut State) -> Result<Done, Refusal>
 
 /// What the portal itself tells of the application: no `member_id`, so it proves nothing.
 pub(super) fn app_info(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal> {
-    const WRONG: Refusal = Refusal::new(
-        403,
-        "WRONG_AUTH_TYPE",
-        "Current authorization type is denied for this method",
-    );
     let Caller::App { client_id, .. } = call.caller else {
-        return Err(WRONG);
+        return Err(NO_APP);
     };
-    let app = state.apps.get(client_id).ok_or(WRONG)?;
+    let app = state.apps.get(client_id).ok_or(NO_APP)?;
     Ok(Done::quiet(json!({
         "ID": 1,
         "CODE": app.client_id,

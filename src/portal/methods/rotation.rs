@@ -18,12 +18,16 @@ pub(super) fn update(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
     if let Some(user) = state.users.get_mut(&id) {
         dress(user, properties, has_avatar);
     }
-    let shared_owner = shares_application(state, id);
+    let shared_owner = state.shares_application(id);
     let subscription = match &delivery {
         // Other bots of the application may need the old subscriptions, so a portal leaves them.
         Some(_) if !shared_owner => Some(state.subscribe()),
         _ => None,
     };
+    let told = delivery.is_some();
+    if told {
+        state.leave_behind(id);
+    }
     if let Some(bot) = state.bots.get_mut(&id) {
         flags(bot, call);
         if let Some((fetch, url)) = delivery {
@@ -35,6 +39,9 @@ pub(super) fn update(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
         if let Some(token) = token {
             bot.owner = Owner::Webhook { bot_token: token };
         }
+    }
+    if told {
+        state.take_up(id);
     }
     Ok(Done::quiet(described(state, id, true)))
 }
@@ -56,18 +63,6 @@ fn delivery(call: &Call<'_>, state: &State, id: i64) -> Result<Option<(bool, Opt
     let url = url.map(str::to_owned).or_else(|| bot.webhook_url.clone());
     check_callback(url.as_deref(), state)?;
     Ok(Some((false, url)))
-}
-
-fn shares_application(state: &State, id: i64) -> bool {
-    let Some(owner) = state.bots.get(&id).map(|bot| &bot.owner) else {
-        return false;
-    };
-    let text = owner.text();
-    let others = state
-        .bots
-        .values()
-        .filter(|bot| bot.id != id && bot.owner.text() == text);
-    matches!(owner, Owner::App(_)) && others.count() > 0
 }
 
 /// The token that replaces the bot's own from now on; nothing or blanks: none.

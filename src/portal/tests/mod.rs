@@ -13,6 +13,7 @@ mod refusals;
 mod rest;
 mod send;
 mod sending;
+mod subscriptions;
 mod tokens;
 
 use super::{BotSeed, Portal, PortalConfig};
