@@ -15,6 +15,40 @@ pub(crate) enum Format {
     Settled,
 }
 
+/// What a repeated delivery of an event has in common, without the portal, which the store puts before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventKey {
+    pub(crate) whole: Vec<u8>,
+    /// Only while the events of its bot may come both ways with two times, and only where the key has a time.
+    pub(crate) twin: Option<Twin>,
+}
+
+/// How an event that comes both ways is known though its times differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    /// The key without its time.
+    pub(crate) rest: Vec<u8>,
+    /// Unix seconds by the clock of the way it came.
+    pub(crate) ts: i64,
+    pub(crate) source: Source,
+}
+
+/// The way an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// To the door.
+    Posted,
+    /// From the portal's queue.
+    Fetched,
+}
+
+/// One that comes one way.
+impl From<Vec<u8>> for EventKey {
+    fn from(whole: Vec<u8>) -> Self {
+        Self { whole, twin: None }
+    }
+}
+
 /// An authentic event on its way in.
 #[derive(Clone, Debug)]
 pub(crate) struct NewEvent {
@@ -26,8 +60,8 @@ pub(crate) struct NewEvent {
     pub(crate) dialog: String,
     /// Event name in capitals, cut to 64 bytes: for people and dead letters.
     pub(crate) name: String,
-    /// Deduplication key without the portal, which the store puts before it; `None` = never a duplicate.
-    pub(crate) key: Option<Vec<u8>>,
+    /// `None` = never a duplicate.
+    pub(crate) key: Option<EventKey>,
     pub(crate) received: Timestamp,
     pub(crate) format: Format,
     /// The body with every credential cut out.
@@ -45,7 +79,7 @@ pub(crate) enum Enqueued {
     Stored(EventId),
     /// Stored in the dead letters.
     Quarantined(EventId),
-    /// An event with this key came within the deduplication window.
+    /// It came before, within the deduplication window or by the other way.
     Duplicate,
     /// Ack mode `memory`: taken, not yet looked at.
     Taken,
