@@ -60,10 +60,11 @@ pub(crate) use moves::{Head, LeftOut};
 pub(crate) use options::{Ack, OpenError, Options, StoreError};
 pub(crate) use records::{
     Activity, Backlog, Budget, ClaimedCall, ClaimedEvent, Completion, Counts, DeadLetter, DeadQueue, EXPIRED, Enqueued,
-    EventKey, Fallback, Format, Gap, Identity, KeyedCall, Memory, NewCall, NewEvent, Queueing, Retry, Settled, Source,
-    Then, Ties, Twin, Unknown, Waiting,
+    Fallback, Format, Gap, Identity, KeyedCall, Memory, NewCall, NewEvent, Queueing, Retry, Settled, Then, Ties,
+    Unknown, Waiting,
 };
 pub(crate) use schema::FILE;
+pub(crate) use twins::{EventKey, Source, Twin};
 
 use crate::types::{PortalId, Timestamp};
 use commit::Commit;

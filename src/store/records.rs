@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it: plain data, no SQL.
 
 use super::moves::Head;
+use super::twins::EventKey;
 use crate::types::{CallId, EventId, Lane, PortalId, Priority, Secret, TemplateId, Timestamp};
 use std::collections::VecDeque;
 
@@ -13,40 +14,6 @@ pub(crate) enum Format {
     Json,
     /// JSON of our own: how a tagged call ended. The door never makes it, so nobody can send one in.
     Settled,
-}
-
-/// What a repeated delivery of an event has in common, without the portal, which the store puts before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EventKey {
-    pub(crate) whole: Vec<u8>,
-    /// Only while the events of its bot may come both ways with two times, and only where the key has a time.
-    pub(crate) twin: Option<Twin>,
-}
-
-/// How an event that comes both ways is known though its times differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Twin {
-    /// The key without its time.
-    pub(crate) rest: Vec<u8>,
-    /// Unix seconds by the clock of the way it came.
-    pub(crate) ts: i64,
-    pub(crate) source: Source,
-}
-
-/// The way an event came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// To the door.
-    Posted,
-    /// From the portal's queue.
-    Fetched,
-}
-
-/// One that comes one way.
-impl From<Vec<u8>> for EventKey {
-    fn from(whole: Vec<u8>) -> Self {
-        Self { whole, twin: None }
-    }
 }
 
 /// An authentic event on its way in.

@@ -23,7 +23,7 @@
 
 use super::Switching;
 use super::commit::Commit;
-use super::records::{NewEvent, Source, Twin};
+use super::records::NewEvent;
 use crate::types::{PortalId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -39,8 +39,43 @@ const WINDOW: Duration = Duration::from_secs(900);
 /// itself, so its twin is handled too. Each new one counts them, so it is not larger.
 pub(super) const MOST: i64 = 4096;
 
+/// What a repeated delivery of an event has in common, without the portal, which the store puts before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventKey {
+    pub(crate) whole: Vec<u8>,
+    /// Only while the events of its bot may come both ways with two times, and only where the key has a time.
+    pub(crate) twin: Option<Twin>,
+}
+
+/// How an event that comes both ways is known though its times differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Twin {
+    /// The key without its time.
+    pub(crate) rest: Vec<u8>,
+    /// Unix seconds by the clock of the way it came.
+    pub(crate) ts: i64,
+    pub(crate) source: Source,
+}
+
+/// The way an event came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// To the door.
+    Posted,
+    /// From the portal's queue.
+    Fetched,
+}
+
+/// One that comes one way.
+impl From<Vec<u8>> for EventKey {
+    fn from(whole: Vec<u8>) -> Self {
+        Self { whole, twin: None }
+    }
+}
+
 impl Switching {
-    /// Whether events may come both ways with two times: for 15 minutes from the beginning, or until it is finished.
+    /// Whether events may come both ways with two times: for 15 minutes from the beginning, or until it is finished if that
+    /// is later.
     pub(crate) fn has_twins(&self, now: Timestamp) -> bool {
         self.finished.is_none() || now < self.began + WINDOW
     }
