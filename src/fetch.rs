@@ -86,7 +86,11 @@ impl Fetch {
     /// A fetcher that has not begun.
     pub(crate) fn new(store: Store, clock: Clock, desk: Desk, identities: Identities) -> Self {
         Self {
-            poll: Poll { store, clock },
+            poll: Poll {
+                store,
+                clock,
+                identities: identities.clone(),
+            },
             desk,
             identities,
             activity: watch::Sender::new(Activity::default()),
@@ -338,6 +342,7 @@ fn whole_second(at: Timestamp) -> Timestamp {
 struct Poll {
     store: Store,
     clock: Clock,
+    identities: Identities,
 }
 
 impl Poll {
@@ -345,7 +350,11 @@ impl Poll {
     async fn keep(&self, (portal, bot): Key, name: &str, offset: Option<i64>, answer: Result<Value, AskError>) -> Turn {
         let now = self.clock.now();
         let page = match answer {
-            Ok(answer) => Page::of(&answer, (portal, bot), now),
+            Ok(answer) => {
+                let site = self.identities.site(portal);
+                let twins = site.is_some_and(|site| site.has_twins(bot, now));
+                Page::of(&answer, (portal, bot), now, twins)
+            }
             Err(error) => return Turn::Failed(error.to_string()),
         };
         let Some(Page {

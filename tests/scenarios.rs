@@ -6,6 +6,7 @@ mod fetch;
 mod identity;
 mod rotation;
 mod switching;
+mod twins;
 mod upload;
 
 use crate::scene::*;

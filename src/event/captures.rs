@@ -183,7 +183,9 @@ fn different_captures_have_different_keys_and_the_same_message_has_one() {
     let mut keys: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
     for (file, (content_type, body)) in bodies("public") {
         let (label, _, _) = decode(&content_type, &body).unwrap();
-        keys.entry(label.key.unwrap()).or_default().push(file[..2].to_owned());
+        keys.entry(label.key.unwrap().into_bytes())
+            .or_default()
+            .push(file[..2].to_owned());
     }
     let shared: Vec<_> = keys.into_values().filter(|files| files.len() > 1).collect();
     // One message as a form, as JSON with types and as JSON of strings; one command as a form and as JSON.

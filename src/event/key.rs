@@ -16,13 +16,64 @@ use sha2::{Digest, Sha256};
 const BUTTON: u8 = 9;
 const OTHER: u8 = 10;
 
+/// What a repeated delivery of one event has in common. Equal keys, equal events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    bytes: Vec<u8>,
+    /// Where the time stands in it, where it needs one.
+    time_at: Option<usize>,
+}
+
+/// A key with its time taken out: what two deliveries have in common if the clocks that gave them their times do not
+/// agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeless {
+    /// The rest of the key.
+    pub rest: Vec<u8>,
+    /// Unix seconds by the clock of the way the event came.
+    pub ts: i64,
+}
+
+impl Key {
+    /// The whole of it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The same in the caller's hands.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Whether the portal's time is a part of it: the event has no number of its own, or may happen again.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.time_at.is_some()
+    }
+
+    /// The key without its time, and the time; `None`: there is none in it. Keys of one event's name and shape alone are
+    /// equal without it, for the rest is as long and stands as before.
+    #[must_use]
+    pub fn timeless(&self) -> Option<Timeless> {
+        let at = self.time_at?;
+        let (before, from) = self.bytes.split_at_checked(at)?;
+        let (ts, after) = from.split_first_chunk()?;
+        Some(Timeless {
+            rest: [before, after].concat(),
+            ts: i64::from_be_bytes(*ts),
+        })
+    }
+}
+
 /// The key of an event that can be handled; `None` if it lacks the time its key would need.
-pub(super) fn of(envelope: &Envelope<'_, '_>, usable: &Usable<'_, '_>) -> Option<Vec<u8>> {
+pub(super) fn of(envelope: &Envelope<'_, '_>, usable: &Usable<'_, '_>) -> Option<Key> {
     match usable {
         Usable::Known { known, bot, data } => match known {
-            Known::MessageAdd => Some(Key::new(*known as u8, *bot).number(id_of(*data, "message")?).done()),
+            Known::MessageAdd => Some(Writing::new(*known as u8, *bot).number(id_of(*data, "message")?).done()),
             Known::MessageDelete => Some(
-                Key::new(*known as u8, *bot)
+                Writing::new(*known as u8, *bot)
                     .number(data.get("messageId")?.int()?)
                     .done(),
             ),
@@ -39,19 +90,20 @@ pub(super) fn of(envelope: &Envelope<'_, '_>, usable: &Usable<'_, '_>) -> Option
 }
 
 /// A typed command is used once; a button may be pressed again, so its time counts.
-fn command(envelope: &Envelope<'_, '_>, bot: i64, data: Node<'_, '_>) -> Option<Vec<u8>> {
+fn command(envelope: &Envelope<'_, '_>, bot: i64, data: Node<'_, '_>) -> Option<Key> {
     let (message, id) = (id_of(data, "message")?, id_of(data, "command")?);
     let text = |name: &str| data.path(&["command", name]).and_then(Node::text).unwrap_or_default();
     if text("context") == "textarea" {
-        return Some(Key::new(Known::CommandAdd as u8, bot).number(message).number(id).done());
+        let key = Writing::new(Known::CommandAdd as u8, bot);
+        return Some(key.number(message).number(id).done());
     }
-    let key = Key::new(BUTTON, bot).number(message).number(id);
-    let key = key.number(id_of(data, "user").unwrap_or_default()).number(envelope.ts?);
+    let key = Writing::new(BUTTON, bot).number(message).number(id);
+    let key = key.number(id_of(data, "user").unwrap_or_default()).time(envelope.ts?);
     Some(key.digest(text("params").as_bytes()).done())
 }
 
 /// No number of its own: time, user and everything it says.
-fn by_content(envelope: &Envelope<'_, '_>, tag: u8, bot: i64, user: Option<i64>) -> Option<Vec<u8>> {
+fn by_content(envelope: &Envelope<'_, '_>, tag: u8, bot: i64, user: Option<i64>) -> Option<Key> {
     let ts = envelope.ts?;
     let mut text = Vec::with_capacity(2048);
     match decode::data(envelope).ok()? {
@@ -65,34 +117,40 @@ fn by_content(envelope: &Envelope<'_, '_>, tag: u8, bot: i64, user: Option<i64>)
         }
     }
     Some(
-        Key::new(tag, bot)
-            .number(ts)
+        Writing::new(tag, bot)
+            .time(ts)
             .number(user.unwrap_or_default())
             .digest(&text)
             .done(),
     )
 }
 
-struct Key(Vec<u8>);
+/// A key in the making.
+struct Writing(Key);
 
-impl Key {
+impl Writing {
     fn new(tag: u8, bot: i64) -> Self {
         let mut bytes = Vec::with_capacity(64);
         bytes.push(tag);
-        Self(bytes).number(bot)
+        Self(Key { bytes, time_at: None }).number(bot)
     }
 
     fn number(mut self, number: i64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.0.bytes.extend_from_slice(&number.to_be_bytes());
         self
+    }
+
+    fn time(mut self, ts: i64) -> Self {
+        self.0.time_at = Some(self.0.bytes.len());
+        self.number(ts)
     }
 
     fn digest(mut self, of: &[u8]) -> Self {
-        self.0.extend_from_slice(&Sha256::digest(of)[..16]);
+        self.0.bytes.extend_from_slice(&Sha256::digest(of)[..16]);
         self
     }
 
-    fn done(self) -> Vec<u8> {
+    fn done(self) -> Key {
         self.0
     }
 }

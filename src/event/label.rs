@@ -1,6 +1,6 @@
 //! What the door needs to know of an event without building it: whose it is, where it belongs, what it repeats.
 
-use super::key;
+use super::key::{self, Key};
 use super::name::Kind;
 use super::required::{Envelope, Unusable};
 use crate::types::{REDACTED, Secret};
@@ -19,7 +19,7 @@ pub struct Label {
     /// The dialog it belongs to; may be empty.
     pub dialog: String,
     /// What a repeated delivery has in common, without the portal; `None` if a repetition cannot be recognised.
-    pub key: Option<Vec<u8>>,
+    pub key: Option<Key>,
     /// Unix seconds by the portal's clock.
     pub ts: Option<i64>,
     /// The access token that acts as the bot.

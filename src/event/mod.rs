@@ -22,6 +22,7 @@ pub use data::{
 };
 pub use entities::{Auth, BotRef, Chat, Forward, Message, User};
 pub use free::FreeForm;
+pub use key::{Key, Timeless};
 pub(crate) use label::Installing;
 pub use label::{Label, enough};
 pub use name::Kind;

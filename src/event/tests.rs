@@ -18,7 +18,11 @@ fn capture(start: &str, change: impl Fn(&str) -> String) -> String {
 }
 
 fn key(body: &str) -> Vec<u8> {
-    label(body).key.unwrap()
+    label(body).key.unwrap().into_bytes()
+}
+
+fn timeless(body: &str) -> Timeless {
+    label(body).key.unwrap().timeless().unwrap()
 }
 
 #[test]
@@ -86,6 +90,57 @@ fn a_typed_command_does_not_depend_on_the_time_but_a_button_does() {
     let command = "event=ONIMBOTV2COMMANDADD&data[bot][id]=1&data[command][id]=2&data[command][context]=textarea";
     assert_eq!(label(command).key, None, "no message, so its time counts");
     assert!(label(&format!("{command}&ts=5")).key.is_some());
+}
+
+/// Captures whose key has a time.
+const TIMED: [&str; 9] = ["16", "19", "20", "22", "25", "27", "29", "33", "34"];
+
+#[test]
+fn two_deliveries_with_two_times_are_equal_but_for_the_time() {
+    for start in TIMED {
+        let body = capture(start, str::to_owned);
+        let now = timeless(&body);
+        let ts = format!("&ts={}", now.ts);
+        assert!(body.contains(&ts), "{start}");
+        let later = timeless(&body.replace(&ts, &format!("&ts={}", now.ts + 90)));
+        assert_eq!((&later.rest, later.ts), (&now.rest, now.ts + 90), "{start}");
+        // As fetch mode brings it: JSON, under another date.
+        let mut json = serde_json::to_value(event(&body)).unwrap();
+        json["ts"] = (now.ts - 120).into();
+        let fetched = timeless(&json.to_string());
+        assert_eq!((fetched.rest, fetched.ts), (now.rest, now.ts - 120), "{start}");
+    }
+}
+
+#[test]
+fn what_makes_another_event_is_in_the_key_without_its_time_too() {
+    for (start, from, to) in [
+        ("16", "text%5D=", "text%5D=x"),
+        ("19", "dialogId%5D=", "dialogId%5D=x"),
+        ("22", "user%5D%5Bid%5D=", "user%5D%5Bid%5D=9"),
+        ("25", "bot%5D%5Bid%5D=", "bot%5D%5Bid%5D=9"),
+        ("25", "user%5D%5Bid%5D=", "user%5D%5Bid%5D=9"),
+        ("25", "message%5D%5Bid%5D=", "message%5D%5Bid%5D=9"),
+        ("25", "command%5D%5Bparams%5D=", "command%5D%5Bparams%5D=x"),
+        ("27", "reaction%5D=", "reaction%5D=x"),
+        ("27", "user%5D%5Bid%5D=", "user%5D%5Bid%5D=9"),
+    ] {
+        let body = capture(start, str::to_owned);
+        let changed = body.replace(from, to);
+        assert_ne!(timeless(&body).rest, timeless(&changed).rest, "{start} {from}");
+    }
+    let mut all: Vec<_> = TIMED.map(|start| timeless(&capture(start, str::to_owned)).rest).into();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), TIMED.len(), "no two of them are one event");
+}
+
+#[test]
+fn what_has_a_number_of_its_own_has_no_time_in_its_key() {
+    for start in ["01", "17", "24"] {
+        let key = label(&capture(start, str::to_owned)).key.unwrap();
+        assert_eq!((key.has_time(), key.timeless()), (false, None), "{start}");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! An answer of `imbot.v2.Event.get` as events of the inbox: each becomes the body that the door would have seen as JSON,
 //! with the same key, lane and reasons for quarantine. Takes nothing else over from the portal's queue, not its numbers.
 
-use crate::event::Label;
-use crate::store::{Format, NewEvent};
+use crate::event::{Key, Label};
+use crate::identity::event_key;
+use crate::store::{Format, NewEvent, Source};
 use crate::types::{Lane, PortalId, Timestamp, is_credential};
 use crate::wire::{self, Limits};
 use serde_json::{Value, json};
@@ -18,13 +19,13 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// `None`: this is no page.
-    pub(super) fn of(result: &Value, bot: (PortalId, i64), now: Timestamp) -> Option<Self> {
+    /// `None`: this is no page. `twins`: whether the bot's events may come both ways with two times now.
+    pub(super) fn of(result: &Value, bot: (PortalId, i64), now: Timestamp, twins: bool) -> Option<Self> {
         let (mut events, mut sent) = (Vec::new(), Vec::new());
         for one in result.get("events")?.as_array()? {
             let ts = one.get("date").and_then(Value::as_str).and_then(unix_seconds);
             sent.push(ts);
-            events.push(event(one, ts, bot, now));
+            events.push(event(one, ts, bot, (now, twins)));
         }
         let next = result.get("nextOffset").and_then(int);
         if next.is_none() && !events.is_empty() {
@@ -52,7 +53,7 @@ fn unix_seconds(date: &str) -> Option<i64> {
     moment.ok().map(time::OffsetDateTime::unix_timestamp)
 }
 
-fn event(one: &Value, ts: Option<i64>, (portal, bot): (PortalId, i64), now: Timestamp) -> NewEvent {
+fn event(one: &Value, ts: Option<i64>, (portal, bot): (PortalId, i64), (now, twins): (Timestamp, bool)) -> NewEvent {
     let mut envelope = json!({ "event": one.get("type") });
     if let Some(ts) = ts {
         envelope["ts"] = ts.into();
@@ -62,13 +63,13 @@ fn event(one: &Value, ts: Option<i64>, (portal, bot): (PortalId, i64), now: Time
         envelope["data"] = data.clone();
     }
     let body = envelope.to_string();
-    let made = |body: Vec<u8>, (name, key): (String, Option<Vec<u8>>), quarantine, dialog: String| NewEvent {
+    let made = |body: Vec<u8>, (name, key): (String, Option<Key>), quarantine, dialog: String| NewEvent {
         portal,
         bot,
         lane: Lane::of(portal, bot, &dialog),
         dialog,
         name,
-        key,
+        key: key.map(|key| event_key(key, Source::Fetched, || twins)),
         received: now,
         format: Format::Json,
         body,

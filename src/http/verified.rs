@@ -9,7 +9,8 @@ use super::rejection::Rejection;
 use super::server::Peer;
 use crate::capture::{Capture, Fate, Taken};
 use crate::event::{self, Installing, Label};
-use crate::store::{Format, NewEvent, Store};
+use crate::identity::event_key;
+use crate::store::{Format, NewEvent, Source, Store};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::{Clock, Lane};
 use crate::wire::{self, Limits};
@@ -271,14 +272,16 @@ fn verified(
     }
     let bot = label.bot.unwrap_or(0);
     let (dialog, quarantine) = label.place();
+    let received = door.clock.now();
+    let twins = || admitted.portal.has_twins(bot, received);
     let event = NewEvent {
         portal: admitted.portal.id,
         bot,
         lane: Lane::of(admitted.portal.id, bot, &dialog),
         dialog,
         name: label.name,
-        key: label.key,
-        received: door.clock.now(),
+        key: label.key.map(|key| event_key(key, Source::Posted, twins)),
+        received,
         format: format(tree),
         body: wire::cut_credentials(tree),
         token: if admitted.keeps_event_token { label.token } else { None },

@@ -119,6 +119,10 @@ pub struct Knobs {
     pub slow_handler: Duration,
     /// Each event is posted up to this much later, whatever happened to its bot in between, as if it waited in a queue.
     pub event_delay: Duration,
+    /// For so long after its mode was changed a bot's events go both ways: posted, and into the queue.
+    pub both_ways: Duration,
+    /// Seconds by which the dates of queued events are ahead of the `ts` of posted ones; below 0: behind.
+    pub queue_clock: i64,
 }
 
 impl Default for Knobs {
@@ -157,6 +161,8 @@ impl Default for Knobs {
             empty_is_key: false,
             slow_handler: Duration::from_secs(5),
             event_delay: Duration::ZERO,
+            both_ways: Duration::ZERO,
+            queue_clock: 0,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::config::Owner;
 use crate::types::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(super) struct User {
@@ -104,6 +105,8 @@ pub(super) struct Bot {
     /// Events wait in the queue instead of being sent.
     pub(super) fetch: bool,
     pub(super) webhook_url: Option<String>,
+    /// When `fetch` was changed, and the address before.
+    pub(super) changed: Option<(Timestamp, Option<String>)>,
     pub(super) first_subscription: i64,
     pub(super) hidden: bool,
     pub(super) reactions: bool,
@@ -251,12 +254,24 @@ impl Bot {
             kind: BotKind::Bot,
             fetch: false,
             webhook_url: None,
+            changed: None,
             first_subscription,
             hidden: false,
             reactions: true,
             open_line: false,
             background: None,
         }
+    }
+
+    /// Whether its events go both ways, because its mode was changed not longer ago than this.
+    pub(super) fn both_ways(&self, so_long: Duration, now: Timestamp) -> bool {
+        self.changed.as_ref().is_some_and(|(at, _)| now.since(*at) < so_long)
+    }
+
+    /// Where its events are posted, or were before its mode was changed.
+    pub(super) fn address(self) -> Option<String> {
+        let before = self.changed.and_then(|(_, before)| before);
+        self.webhook_url.or(before)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::types::Timestamp;
 use serde_json::Value;
 
 impl State {
-    /// The event for one bot, or `None`: there is no such bot, or it fetches its events and this one is queued.
+    /// The event for one bot, or `None`: there is no such bot, or it fetches its events and this one is queued. While its
+    /// mode changes it may be both.
     pub(super) fn compose(
         &mut self,
         bot: i64,
@@ -21,8 +22,11 @@ impl State {
         now: Timestamp,
     ) -> Option<Outgoing> {
         let bot = self.bots.get(&bot)?.clone();
-        if bot.fetch {
+        let both = bot.both_ways(self.knobs.both_ways, now);
+        if bot.fetch || both {
             self.enqueue(Reader::Bot(bot.id), (chat, user), happening, now);
+        }
+        if bot.fetch && !both {
             return None;
         }
         if self.is_deaf(bot.id, happening.event()) {
@@ -35,7 +39,7 @@ impl State {
             bot_id: bot.id,
             event: happening.event(),
             body: body(head, &bot, &credentials, &scene, happening),
-            url: bot.webhook_url,
+            url: bot.address(),
         })
     }
 

@@ -108,6 +108,8 @@ impl Commit<'_> {
             BotChange::Rotate(key, _) => (*key, "rotation"),
             BotChange::Switch(key, _) => (*key, "switching"),
         };
+        // Of an earlier change nothing may be left that an event of this one could take for its twin.
+        self.end_twins((portal, bot))?;
         match change {
             BotChange::Rotate(_, Some(rotation)) => {
                 let secrets = sealed(self.seal, rotation)?;
@@ -128,7 +130,7 @@ impl Commit<'_> {
                     .execute(params![portal.0, bot])?;
             }
         }
-        Ok(())
+        self.end_twins((portal, bot))
     }
 }
 

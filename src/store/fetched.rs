@@ -4,6 +4,7 @@
 use super::commit::{Commit, Verdict};
 use super::inbox::{MAX_PENDING, full_key, weight};
 use super::records::{Enqueued, NewEvent};
+use super::twins::Met;
 use super::writer::Op;
 use super::{Ack, ROOM_KIB, Store, StoreError, schema};
 use crate::types::PortalId;
@@ -79,12 +80,10 @@ impl Commit<'_> {
         }
         let mut kept = Vec::with_capacity(page.events.len());
         for event in &page.events {
-            let key = event.key.as_ref().map(|key| full_key(event.portal, key));
-            let new = key.as_ref().map_or(Ok(true), |key| self.see(key))?;
-            kept.push(if new {
-                self.let_in(event, key.as_deref())?
-            } else {
-                Enqueued::Duplicate
+            let key = event.key.as_ref().map(|key| full_key(event.portal, &key.whole));
+            kept.push(match self.meet(event, key)? {
+                Met::Before => Enqueued::Duplicate,
+                Met::First(key) => self.let_in(event, key.as_deref())?,
             });
         }
         if let Some(next) = page.next {

@@ -4,6 +4,7 @@ use super::StoreError;
 use super::commit::{Commit, Place, Verdict};
 use super::moves::Move;
 use super::records::{Completion, DeadQueue, Enqueued, Format, Memory, NewEvent, STORE_FULL, Settled};
+use super::twins::Met;
 use crate::types::{EventId, PortalId, Priority};
 use rusqlite::{OptionalExtension, params};
 
@@ -13,26 +14,24 @@ pub(super) const MAX_PENDING: i64 = 1_000_000;
 
 impl Commit<'_> {
     pub(super) fn enqueue(&mut self, event: &NewEvent) -> Verdict<Enqueued> {
-        let key = event.key.as_ref().map(|key| full_key(event.portal, key));
+        let key = event.key.as_ref().map(|key| full_key(event.portal, &key.whole));
         if self.used >= self.limits.max_bytes || self.tally.events >= MAX_PENDING {
             // A repeat of what is stored loses nothing, so it is still answered as one.
             if let Some(key) = &key
-                && self.knows(key)?
+                && self.came_before(event, key)?
             {
                 return Ok(Ok(Enqueued::Duplicate));
             }
             self.gap(event.portal, STORE_FULL)?;
             return Ok(Err(StoreError::Full));
         }
-        if let Some(key) = &key
-            && !self.see(key)?
-        {
-            return Ok(Ok(Enqueued::Duplicate));
+        match self.meet(event, key)? {
+            Met::Before => Ok(Ok(Enqueued::Duplicate)),
+            Met::First(key) => self.let_in(event, key.as_deref()).map(Ok),
         }
-        self.let_in(event, key.as_deref()).map(Ok)
     }
 
-    /// Writes an event that is new. `key` is the full one.
+    /// Writes an event that is new. `key` is the full one, if it is this event's alone.
     pub(super) fn let_in(&mut self, event: &NewEvent, key: Option<&[u8]>) -> rusqlite::Result<Enqueued> {
         self.used += weight(event);
         let portal = event.portal.0;

@@ -5,7 +5,8 @@
 //! - An answer comes after the commit that carries the operation, flushed in ack mode `durable`. Only `enqueue` in
 //!   mode `memory` answers at the hand-over.
 //! - An event ends in one commit: its row gone, its calls queued in their order, its memory changed.
-//! - A key is stored at most once within the window; numbers are never used twice in the life of a folder.
+//! - A key is stored at most once within the window (while a bot's events come both ways: `twins`); numbers are never
+//!   used twice in the life of a folder.
 //! - One row of a lane at a time, oldest first; a failed row holds its lane until `hold_until`, then it is passed over.
 //! - Portals take turns, whatever their backlogs. The backlog is on disk; memory holds who waits, not what (about 160
 //!   bytes a lane and 25 a row), so it is bounded by `max_bytes` and a million events.
@@ -44,6 +45,7 @@ mod seal;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod twins;
 mod verbs;
 mod writer;
 
@@ -62,6 +64,7 @@ pub(crate) use records::{
     Unknown, Waiting,
 };
 pub(crate) use schema::FILE;
+pub(crate) use twins::{EventKey, Source, Twin};
 
 use crate::types::{PortalId, Timestamp};
 use commit::Commit;

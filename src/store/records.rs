@@ -1,6 +1,7 @@
 //! What goes into the store and comes out of it: plain data, no SQL.
 
 use super::moves::Head;
+use super::twins::EventKey;
 use crate::types::{CallId, EventId, Lane, PortalId, Priority, Secret, TemplateId, Timestamp};
 use std::collections::VecDeque;
 
@@ -26,8 +27,8 @@ pub(crate) struct NewEvent {
     pub(crate) dialog: String,
     /// Event name in capitals, cut to 64 bytes: for people and dead letters.
     pub(crate) name: String,
-    /// Deduplication key without the portal, which the store puts before it; `None` = never a duplicate.
-    pub(crate) key: Option<Vec<u8>>,
+    /// `None` = never a duplicate.
+    pub(crate) key: Option<EventKey>,
     pub(crate) received: Timestamp,
     pub(crate) format: Format,
     /// The body with every credential cut out.
@@ -45,7 +46,7 @@ pub(crate) enum Enqueued {
     Stored(EventId),
     /// Stored in the dead letters.
     Quarantined(EventId),
-    /// An event with this key came within the deduplication window.
+    /// It came before, within the deduplication window or by the other way.
     Duplicate,
     /// Ack mode `memory`: taken, not yet looked at.
     Taken,

@@ -85,6 +85,9 @@ CREATE TABLE rotation(
 CREATE TABLE switching(
   portal INTEGER, bot INTEGER, fetch INTEGER NOT NULL, began INTEGER NOT NULL, told INTEGER, finished INTEGER,
   PRIMARY KEY(portal, bot)) WITHOUT ROWID;
+CREATE TABLE twin(
+  portal INTEGER, bot INTEGER, key BLOB, source INTEGER, ts INTEGER, mate INTEGER,
+  PRIMARY KEY(portal, bot, key, source, ts)) WITHOUT ROWID;
 CREATE TABLE learned(portal INTEGER, code TEXT, bot INTEGER NOT NULL, PRIMARY KEY(portal, code)) WITHOUT ROWID;
 CREATE TABLE applied(
   portal INTEGER, bot INTEGER, field TEXT, value TEXT NOT NULL, at INTEGER NOT NULL,

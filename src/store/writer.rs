@@ -287,6 +287,7 @@ impl Writer {
                 }
                 Op::Tick => {
                     self.sweep.slice(commit.conn, commit.now)?;
+                    commit.sweep_twins()?;
                     commit.note_last_events(&self.shared)?;
                 }
                 Op::Stop(reply) => {

@@ -6,6 +6,7 @@ use super::super::queue::{Page, Reader};
 use super::super::standing::has_right;
 use super::super::state::State;
 use super::{Call, Caller, Done, NO_APP};
+use crate::types::Timestamp;
 use serde_json::{Value, json};
 
 const NO_SCOPE: Refusal = Refusal::method("SCOPE_ERROR", "Scope im is required");
@@ -47,11 +48,12 @@ fn page(call: &Call<'_>, state: &mut State, readers: &[Reader]) -> Value {
     let limit = call.int("limit").unwrap_or(100).clamp(1, 1000);
     let limit = usize::try_from(limit).unwrap_or(100);
     let Page { events, next, more } = state.queue.read(readers, call.int("offset"), limit, call.now);
+    let ahead = state.knobs.queue_clock.saturating_mul(1000);
     let events = events.into_iter().map(|(id, queued)| {
         json!({
             "eventId": id,
             "type": queued.event,
-            "date": iso(queued.at),
+            "date": iso(Timestamp(queued.at.0.saturating_add(ahead))),
             "data": queued.data,
         })
     });

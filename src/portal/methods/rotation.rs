@@ -31,6 +31,9 @@ pub(super) fn update(call: &Call<'_>, state: &mut State) -> Result<Done, Refusal
     if let Some(bot) = state.bots.get_mut(&id) {
         flags(bot, call);
         if let Some((fetch, url)) = delivery {
+            if fetch != bot.fetch {
+                bot.changed = Some((call.now, bot.webhook_url.clone()));
+            }
             (bot.fetch, bot.webhook_url) = (fetch, url);
         }
         if let Some(subscription) = subscription {

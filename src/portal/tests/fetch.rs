@@ -170,6 +170,40 @@ async fn a_bot_registered_by_rest_gets_its_events_where_it_said() {
 }
 
 #[tokio::test]
+async fn while_its_mode_changes_a_bots_events_may_come_both_ways_under_two_clocks() {
+    let world = World::new().await;
+    let (url, heard) = sending::ear(axum::http::StatusCode::OK).await;
+    let hooked = world
+        .register("hooked", json!({ "eventMode": "webhook", "webhookUrl": url }))
+        .await;
+    let mut knobs = crate::portal::Knobs::default();
+    (knobs.both_ways, knobs.queue_clock) = (Duration::from_secs(60), -90);
+    world.portal.set_knobs(knobs);
+    let say = async |text: &str| world.portal.say(27, &hooked.to_string(), text).await.unwrap();
+    let now = world.portal.clock().now().unix_seconds();
+    say("posted").await;
+    let fetch = json!({ "botId": hooked, "botToken": "rest-token", "fields": { "eventMode": "fetch" } });
+    webhook(&world.portal, "imbot.v2.Bot.update", &fetch).await.result();
+    say("both").await;
+    pass(&world.portal, Duration::from_secs(60));
+    say("queued").await;
+    let posted = heard.lock().unwrap().len();
+    assert_eq!(posted, 2);
+    let body = heard.lock().unwrap()[1].1.clone();
+    assert!(body.contains("both") && body.contains(&format!("&ts={now}&")), "{body}");
+    let params = json!({ "botId": hooked, "botToken": "rest-token" });
+    let page = webhook(&world.portal, "imbot.v2.Event.get", &params).await.result();
+    let events = page["events"].as_array().unwrap();
+    let text = |at: usize| events[at]["data"]["message"]["text"].clone();
+    assert_eq!((events.len(), text(0), text(1)), (2, json!("both"), json!("queued")));
+    let date = time::OffsetDateTime::parse(
+        events[0]["date"].as_str().unwrap(),
+        &time::format_description::well_known::Rfc3339,
+    );
+    assert_eq!(date.unwrap().unix_timestamp(), now - 90);
+}
+
+#[tokio::test]
 async fn users_record_their_own_events_after_they_subscribed() {
     let world = World::new().await;
     let dialog = world.dialog();

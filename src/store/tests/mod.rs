@@ -11,6 +11,7 @@ mod letters;
 mod owner;
 mod pauses;
 mod secrets;
+mod twins;
 mod upgrade;
 mod urgency;
 
@@ -70,7 +71,7 @@ impl Shop {
             lane: Lane::of(portal, 456, dialog),
             dialog: dialog.to_owned(),
             name: "ONIMBOTV2MESSAGEADD".to_owned(),
-            key: key.map(|key| key.as_bytes().to_vec()),
+            key: key.map(|key| key.as_bytes().to_vec().into()),
             received: self.now(),
             format: Format::Form,
             body: b"event=ONIMBOTV2MESSAGEADD".to_vec(),

@@ -122,7 +122,7 @@ fn repeated(folder: &Path) -> NewEvent {
     let key: Vec<u8> = conn.query_row("SELECT key FROM event", [], |row| row.get(0)).unwrap();
     NewEvent {
         // Stored behind the portal's number.
-        key: Some(key[8..].to_vec()),
+        key: Some(key[8..].to_vec().into()),
         ..shop().event(PortalId(1), "27", None)
     }
 }
