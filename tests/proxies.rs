@@ -149,6 +149,9 @@ impl Front {
     fn curl_as(&self, claimed: Option<&str>, host: &str, path: &str, arguments: &[&str]) -> String {
         let to = |name: &str| format!("{name}:{}:127.0.0.1", self.tls);
         let mut curl = Command::new(&self.curl);
+        if !arguments.contains(&ASKS_FIRST) {
+            curl.args(["--header", "Expect:"]);
+        }
         curl.args([
             "--silent",
             "--max-time",
@@ -167,14 +170,6 @@ impl Front {
             &to(HOST),
             "--resolve",
             &to("third.example.com"),
-        ])
-        .args([
-            "--header",
-            if arguments.contains(&ASKS_FIRST) {
-                ASKS_FIRST
-            } else {
-                "Expect:"
-            },
         ])
         // Without the port, as on 443: Caddy's access log knows its site by the bare name.
         .args(["--header", &format!("Host: {}", claimed.unwrap_or(host))])

@@ -1,17 +1,21 @@
-//! A copy of a folder as a kill would leave it, for tests: every commit so far, nothing closed. Changes nothing.
+//! A copy of a folder as a kill would leave it, for tests: every commit so far, nothing closed. Ends what it copies: nothing is acknowledged any more.
 
 use super::{Store, schema};
+use crate::types::PortalId;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 impl Store {
-    /// Copies the folder with its key to `to`, which must not exist. The server may go on writing; what it commits later
-    /// is not in it.
+    /// Copies the folder with its key to `to`, which must not exist. From then on nothing is acknowledged any more: a server
+    /// that is killed says nothing later.
     ///
     /// # Errors
     /// The disk.
     pub(crate) async fn copy_as_killed(&self, to: &Path) -> io::Result<()> {
+        self.0.shared.failed.send_replace(true);
+        // Given back unwritten, once the group under way is committed and its replies are sent.
+        let _ = self.record_gap(PortalId(0), "killed").await;
         schema::folder(to).map_err(io::Error::other)?;
         for entry in fs::read_dir(&self.0.folder)? {
             let entry = entry?;
