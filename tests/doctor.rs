@@ -588,7 +588,7 @@ fn addresses_that_the_bots_of_an_application_have_left() {
         let (finding, detail) = subscriptions(&server);
         assert_eq!(finding, "subscription_stale", "{detail}");
         assert_eq!(detail, "8 to https://old.example.com/webhook?…");
-        // The remedy of the finding.
+        // Once the rows are gone, so is the finding.
         let name = if listed { "demo" } else { "de300de3" };
         let (access, _) = far.portal.tokens("local.desk", 1).expect("it is installed");
         let url = format!("{}event.get?auth={}", far.portal.endpoint(), access.expose());

@@ -173,7 +173,7 @@ kinds! {
         "[[portal.bot]] bot_token, event_mode";
     SUBSCRIPTION_STALE = "subscription_stale", false,
         "The application has subscriptions to another address than any of its bots has here: the portal posts events there, too.",
-        "Nothing, if that address leads here as well. Else remove exactly these with `imbot call event.unbind`, or correct the address.",
+        "Nothing, if that address leads here as well: a repeat is handled once. Else install the application anew on that portal, or correct the address. Bitrix24 keeps these rows itself and advises against `event.unbind` by hand.",
         "[[portal.bot]] event_url";
     LIMIT_REACHED = "limit_reached", false,
         "The portal refuses calls at the moment: its limit is reached.",
