@@ -8,8 +8,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Raised with each change of the tables that a release has had; `migrate.rs` knows the way from the version before.
-pub(super) const VERSION: i64 = 2;
+/// Raised with each change of the tables below, released or not: who follows the main branch has a store, too. `migrate.rs`
+/// knows the way from every version before.
+pub(super) const VERSION: i64 = 3;
 
 /// The database in a store folder, and in a backup.
 pub(crate) const FILE: &str = "imbot.db";

@@ -147,6 +147,23 @@ async fn before_the_change_a_copy_is_kept_that_can_be_put_back() {
 }
 
 #[tokio::test]
+async fn a_store_of_schema_2_gets_the_tables_that_came_since() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path(), options()).unwrap().close().await;
+    let today = tables(dir.path());
+    let conn = schema::reader(dir.path()).unwrap();
+    conn.execute_batch("DROP TABLE twin; PRAGMA user_version = 2").unwrap();
+    drop(conn);
+    let store = Store::open(dir.path(), options()).unwrap();
+    assert_eq!(tables(dir.path()), today);
+    // Every second the writer looks into it.
+    store.0.ops.send(Op::Tick).await.unwrap();
+    let portal = store.register_portals(&["acme"]).unwrap()[0];
+    store.record_gap(portal, "after the tick").await.unwrap();
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_copy_is_of_one_moment_opens_as_a_store_and_holds_no_key() {
     let shop = shop();
     for dialog in ["1", "2", "3"] {
