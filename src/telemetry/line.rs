@@ -1,11 +1,14 @@
 //! One log line as JSON: time, level, the event's fields, target, the span it stands in. Owns the shape of the line and
 //! its escaping; a line is written for each request, so it goes straight into the subscriber's buffer.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{FormatEvent, JsonFields, Writer};
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -13,131 +16,177 @@ use tracing_subscriber::registry::LookupSpan;
 /// between.
 pub(super) struct Line;
 
+/// Room for a line at first; the line of an event has about 250 bytes.
+const ROOM: usize = 512;
+
 impl<S> FormatEvent<S, JsonFields> for Line
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn format_event(&self, ctx: &FmtContext<'_, S, JsonFields>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        to.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut to)?;
-        to.write_str("\",\"level\":\"")?;
-        to.write_str(event.metadata().level().as_str())?;
-        to.write_char('"')?;
-        let mut fields = Fields {
-            to: to.by_ref(),
-            written: Ok(()),
-        };
-        event.record(&mut fields);
-        fields.written?;
-        to.write_str(",\"target\":")?;
-        string(&mut to, event.metadata().target())?;
+        // In a string of its own: each piece would cost more than itself on its way through the writer.
+        let mut line = String::with_capacity(ROOM);
+        line.push_str("{\"timestamp\":\"");
+        now(&mut line);
+        line.push_str("\",\"level\":\"");
+        line.push_str(event.metadata().level().as_str());
+        line.push('"');
+        event.record(&mut Fields { to: &mut line });
+        line.push_str(",\"target\":");
+        string(&mut line, event.metadata().target());
         if let Some(span) = ctx.lookup_current() {
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<JsonFields>>();
             // A JSON object by itself; the name goes into it.
             let inner = fields.map_or("", |fields| fields.fields.trim_start_matches('{').trim_end_matches('}'));
-            to.write_str(",\"span\":{")?;
-            to.write_str(inner)?;
+            line.push_str(",\"span\":{");
+            line.push_str(inner);
             if !inner.is_empty() {
-                to.write_char(',')?;
+                line.push(',');
             }
-            to.write_str("\"name\":")?;
-            string(&mut to, span.name())?;
-            to.write_char('}')?;
+            line.push_str("\"name\":");
+            string(&mut line, span.name());
+            line.push('}');
         }
-        to.write_str("}\n")
+        line.push_str("}\n");
+        to.write_str(&line)
     }
+}
+
+/// Writes the time of day as RFC 3339 with microseconds, in UTC.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log line says when it was written, whatever clock the tests use"
+)]
+fn now(to: &mut String) {
+    thread_local! {
+        /// The second last written by this thread, up to its point.
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != since.as_secs() {
+            *second = since.as_secs();
+            text.clear();
+            let moment = i64::try_from(*second).ok();
+            let moment = moment.and_then(|second| OffsetDateTime::from_unix_timestamp(second).ok());
+            let written = moment.and_then(|moment| moment.format(&Rfc3339).ok());
+            text.push_str(written.unwrap_or_default().trim_end_matches('Z'));
+        }
+        to.push_str(text);
+    });
+    to.push('.');
+    let mut micros = since.subsec_micros();
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        *digit += (micros % 10) as u8;
+        micros /= 10;
+    }
+    to.extend(digits.map(char::from));
+    to.push('Z');
 }
 
 /// Writes each field as `,"name":value`.
-struct Fields<'w> {
-    to: Writer<'w>,
-    written: fmt::Result,
+struct Fields<'l> {
+    to: &'l mut String,
 }
 
 impl Fields<'_> {
-    fn field(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        if self.written.is_ok() {
-            self.written = self.write(field, value);
-        }
+    fn named(&mut self, field: &Field) -> &mut String {
+        let name = field.name();
+        self.to.push(',');
+        string(self.to, name.strip_prefix("r#").unwrap_or(name));
+        self.to.push(':');
+        self.to
     }
 
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> fmt::Result {
-        let name = field.name();
-        self.to.write_char(',')?;
-        string(&mut self.to, name.strip_prefix("r#").unwrap_or(name))?;
-        self.to.write_char(':')?;
-        value(&mut self.to)
+    fn shown(&mut self, field: &Field, value: impl fmt::Display) {
+        // Writing into a string does not fail.
+        let _ = write!(self.named(field), "{value}");
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, |to| string(to, value));
+        string(self.named(field), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.field(field, |to| write!(to, "{value}"));
+        self.named(field).push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.field(field, |to| write!(to, "{value}"));
+        self.named(field).push_str(itoa::Buffer::new().format(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.field(field, |to| write!(to, "{value}"));
+        self.shown(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON knows no infinity.
-        self.field(field, |to| {
-            if value.is_finite() {
-                write!(to, "{value:?}")
-            } else {
-                to.write_str("null")
-            }
-        });
+        if value.is_finite() {
+            self.shown(field, format_args!("{value:?}"));
+        } else {
+            self.shown(field, "null");
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |to| {
-            to.write_char('"')?;
-            write!(Escaped(to), "{value:?}")?;
-            to.write_char('"')
-        });
+        let to = self.named(field);
+        to.push('"');
+        let _ = write!(Escaped(to), "{value:?}");
+        to.push('"');
     }
 }
 
-fn string(to: &mut Writer<'_>, text: &str) -> fmt::Result {
-    to.write_char('"')?;
-    Escaped(to).write_str(text)?;
-    to.write_char('"')
+fn string(to: &mut String, text: &str) {
+    to.push('"');
+    escape(to, text);
+    to.push('"');
 }
 
 /// Text inside a JSON string.
-struct Escaped<'t, 'w>(&'t mut Writer<'w>);
+struct Escaped<'t>(&'t mut String);
 
-impl Write for Escaped<'_, '_> {
+impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut from = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-                continue;
-            }
-            // Bytes that need an escape are ASCII, so these are borders of characters.
-            self.0.write_str(&text[from..at])?;
-            from = at + 1;
-            match byte {
-                b'"' => self.0.write_str("\\\""),
-                b'\\' => self.0.write_str("\\\\"),
-                b'\n' => self.0.write_str("\\n"),
-                b'\r' => self.0.write_str("\\r"),
-                b'\t' => self.0.write_str("\\t"),
-                other => write!(self.0, "\\u{other:04x}"),
-            }?;
-        }
-        self.0.write_str(&text[from..])
+        escape(self.0, text);
+        Ok(())
     }
+}
+
+/// Bytes that cannot stand in a JSON string. They are ASCII, so they are borders of characters.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut at = 0;
+    while at < 0x20 {
+        escaped[at] = true;
+        at += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
+fn escape(to: &mut String, mut text: &str) {
+    while let Some(at) = text.bytes().position(|byte| ESCAPED[usize::from(byte)]) {
+        let (plain, rest) = text.split_at(at);
+        to.push_str(plain);
+        let mut rest = rest.chars();
+        match rest.next() {
+            Some('"') => to.push_str("\\\""),
+            Some('\\') => to.push_str("\\\\"),
+            Some('\n') => to.push_str("\\n"),
+            Some('\r') => to.push_str("\\r"),
+            Some('\t') => to.push_str("\\t"),
+            other => {
+                let _ = write!(to, "\\u{:04x}", other.map_or(0, u32::from));
+            }
+        }
+        text = rest.as_str();
+    }
+    to.push_str(text);
 }
 
 #[cfg(test)]

@@ -169,16 +169,11 @@ fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
     locked.unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One line: gathered, then handed over whole.
-struct Gathered {
-    queue: Queue,
-    text: Vec<u8>,
-}
-
-impl Write for Gathered {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(piece);
-        Ok(piece.len())
+/// The subscriber gathers a line and hands it over whole, in one piece.
+impl Write for Queue {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.push(line);
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -186,22 +181,11 @@ impl Write for Gathered {
     }
 }
 
-impl Drop for Gathered {
-    fn drop(&mut self) {
-        if !self.text.is_empty() {
-            self.queue.push(&self.text);
-        }
-    }
-}
-
 impl MakeWriter<'_> for Queue {
-    type Writer = Gathered;
+    type Writer = Self;
 
-    fn make_writer(&self) -> Gathered {
-        Gathered {
-            queue: self.clone(),
-            text: Vec::new(),
-        }
+    fn make_writer(&self) -> Self {
+        self.clone()
     }
 }
 

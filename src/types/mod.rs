@@ -28,6 +28,7 @@ pub use markup::Markup;
 pub use markup::{EscapePiece, Piece};
 pub use priority::Priority;
 pub use refused::{Reason, Refused};
+pub(crate) use secret::is_credential_name;
 pub(crate) use secret::{REDACTED, revealing};
 pub use secret::{Secret, is_credential, reveal};
 pub(crate) use source::SecretSource;

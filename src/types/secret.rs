@@ -93,22 +93,28 @@ const NAMES: [&str; 10] = [
 /// `accessToken`, `botToken`, `bot_token`, `AUTH_ID` … Used to cut stored bodies and to redact free-form data.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
+    is_credential_name(name.as_bytes())
+}
+
+/// The same for a name's bytes.
+#[inline]
+pub(crate) fn is_credential_name(name: &[u8]) -> bool {
     // Nothing shorter or much longer can be one of the names, however many separators it has; this bounds the work. Most
     // names are told by their ends, unless a separator stands there.
-    let ends = (name.bytes().next(), name.bytes().next_back());
-    let (Some(first), Some(last), 6..=64) = (ends.0, ends.1, name.len()) else {
+    let ([first, .., last], 6..=64) = (name, name.len()) else {
         return false;
     };
     let possible = match (first.to_ascii_lowercase(), last.to_ascii_lowercase()) {
         (b'a' | b'r' | b'b', b'n') | (b'a' | b'r', b'd') | (b'c', b't') | (b'w', b'e') | (b'i', b'k') => true,
         (first, last) => matches!(first, b'_' | b'-') || matches!(last, b'_' | b'-'),
     };
-    if !possible {
-        return false;
-    }
+    possible && is_one_of_the_names(name)
+}
+
+fn is_one_of_the_names(name: &[u8]) -> bool {
     let mut folded = [0_u8; 16];
     let mut length = 0;
-    for byte in name.bytes().filter(|byte| *byte != b'_' && *byte != b'-') {
+    for byte in name.iter().filter(|byte| !matches!(byte, b'_' | b'-')) {
         if length == folded.len() {
             return false;
         }

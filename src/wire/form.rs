@@ -1,9 +1,10 @@
 //! PHP-bracket forms into the arena: pairs, keys, and what a repeated key means. Reads keys, never values.
 
 use super::percent;
+use super::trail::{Plain, Step, Trail};
 use super::tree::{Format, ROOT, Tree, Value};
 use super::{Limits, Refused};
-use crate::types::is_credential;
+use crate::types::is_credential_name;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -20,71 +21,66 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>)
         .iter()
         .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
         .map_or(0, |last| last + 1);
+    let most = if wanted.is_some() { ENOUGH } else { limits.max_pairs };
     let mut reader = Reader {
         body: &body[..end],
-        text: std::str::from_utf8(&body[..end]).ok(),
         limits,
         wanted: wanted.map(Wanted::of),
         left_out: 0,
-        tree: Tree::new(body, Format::Form, (end / 36).min(limits.max_pairs)),
-        prefix: &[],
-        parent: ROOT,
-        deep: false,
+        tree: Tree::new(body, Format::Form, (end / 36).min(most)),
+        trail: Trail::default(),
         names: Vec::new(),
     };
     reader.run()?;
     Ok(reader.tree)
 }
 
-/// Bytes that a plain name cannot hold.
-const ENDS_NAME: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut at = 0;
-    while at < b"%+[]=&".len() {
-        ends[b"%+[]=&"[at] as usize] = true;
-        at += 1;
-    }
-    ends
-};
+/// Entries that a tree of wanted values has room for at first.
+const ENOUGH: usize = 47;
 
-/// Names, and their lengths as bits: most names are told by their length and their first byte.
+/// Names, with their lengths and first bytes as bits: most other names are told by these.
 struct Wanted<'l> {
     names: &'l [&'l str],
     lengths: u64,
+    firsts: u64,
 }
 
 impl<'l> Wanted<'l> {
     fn of(names: &'l [&'l str]) -> Self {
-        let lengths = names.iter().fold(0, |all, name| all | length_bit(name));
-        Self { names, lengths }
+        let all = |bit: fn(&[u8]) -> u64| names.iter().fold(0, |all, name| all | bit(name.as_bytes()));
+        Self {
+            names,
+            lengths: all(length_bit),
+            firsts: all(first_bit),
+        }
     }
 
-    fn has(&self, name: &str) -> bool {
-        let alike = |wanted: &&str| wanted.as_bytes().first() == name.as_bytes().first() && *wanted == name;
-        self.lengths & length_bit(name) != 0 && self.names.iter().any(alike)
+    #[inline]
+    fn has(&self, name: &[u8]) -> bool {
+        self.lengths & length_bit(name) != 0
+            && self.firsts & first_bit(name) != 0
+            && self.names.iter().any(|wanted| wanted.as_bytes() == name)
     }
 }
 
 /// Names of 63 bytes and more share a bit.
-fn length_bit(name: &str) -> u64 {
+fn length_bit(name: &[u8]) -> u64 {
     1 << name.len().min(63)
+}
+
+/// Letters of either case share a bit.
+fn first_bit(name: &[u8]) -> u64 {
+    name.first().map_or(0, |first| 1 << (first % 32))
 }
 
 struct Reader<'a, 'l> {
     body: &'a [u8],
-    /// The same, where all of it is UTF-8 (nearly always): then no name has to be checked by itself.
-    text: Option<&'a str>,
     limits: &'l Limits,
     wanted: Option<Wanted<'l>>,
     /// Values that were not wanted.
     left_out: usize,
     tree: Tree<'a>,
-    /// The last key up to the bracket that opens its last group, and the place it led to: PHP writes an object's
-    /// fields one after the other, so the next key mostly begins with the same bytes.
-    prefix: &'a [u8],
-    parent: u32,
-    /// Whether that place is below the second level.
-    deep: bool,
+    trail: Trail<'a>,
     /// The parts of the key in hand, kept for their memory.
     names: Vec<Cow<'a, str>>,
 }
@@ -109,35 +105,49 @@ impl<'a> Reader<'a, '_> {
 
     /// Reads the pair that begins at `start`; returns where it ends.
     fn pair(&mut self, start: usize) -> Result<usize, Refused> {
-        if let Some((name, key_end)) = self.sibling(start) {
-            let value = self.value(key_end);
-            if !(self.deep && self.passes_over(self.parent, name, &value)) {
-                self.leaf(self.parent, Cow::Borrowed(name), value.clone())?;
-            }
-            return Ok(value.end);
+        let rest = &self.body[start..];
+        match self.trail.read(rest, self.limits) {
+            Some(key) => self.plain(start, &key),
+            None => self.any(start),
         }
+    }
+
+    /// The common case. It reads as [`any`](Self::any) would.
+    fn plain(&mut self, start: usize, key: &Plain) -> Result<usize, Refused> {
+        let rest = &self.body[start..];
+        let mut place = 0;
+        while let Some((name, end)) = self.trail.next(rest, place) {
+            let above = self.trail.last().map_or(ROOT, |step| step.node);
+            let node = self.down(above, ascii(name))?;
+            let credential = self.tree.entry(node).credential;
+            self.trail.step(rest, Step { end, node, credential });
+            place += 1;
+        }
+        let value = self.value(start + key.end);
+        let name = &rest[key.name.clone()];
+        let (parent, credential) = self
+            .trail
+            .last()
+            .map_or((ROOT, false), |step| (step.node, step.credential));
+        if !(self.trail.depth() > 1 && self.passes_over(credential, name, &value)) {
+            self.leaf(parent, ascii(name), value.clone())?;
+        }
+        Ok(value.end)
+    }
+
+    /// A pair with any key: names are decoded, and places among them chosen as PHP does.
+    fn any(&mut self, start: usize) -> Result<usize, Refused> {
         let key_end = memchr2(b'=', b'&', &self.body[start..]).map_or(self.body.len(), |length| start + length);
         let value = self.value(key_end);
         let mut names = std::mem::take(&mut self.names);
-        let last_group = split(&self.body[start..key_end], self.limits, &mut names);
+        let taken = split(&self.body[start..key_end], self.limits, &mut names);
         let deep = names.len() > 2;
-        if let Some(last_group) = last_group {
-            let (leaf, parents) = names.split_last_mut().unzip();
-            // An empty group leads to another place each time.
-            let same_again = parents
-                .as_deref()
-                .is_some_and(|parents: &[Cow<'_, str>]| parents.iter().all(|name| !name.is_empty()));
-            let parent = parents.map_or(Ok(ROOT), |parents| self.descend(parents))?;
-            if let Some(leaf) = leaf {
-                let name = self.named(parent, std::mem::take(leaf));
-                if !(deep && self.passes_over(parent, &name, &value)) {
-                    self.leaf(parent, name, value.clone())?;
-                }
-            }
-            if last_group > 0 && same_again {
-                self.prefix = &self.body[start..start + last_group];
-                self.parent = parent;
-                self.deep = deep;
+        if let (Some(()), Some((leaf, parents))) = (taken, names.split_last_mut()) {
+            let parent = self.descend(parents)?;
+            let name = self.named(parent, std::mem::take(leaf));
+            let credential = self.tree.entry(parent).credential;
+            if !(deep && self.passes_over(credential, name.as_bytes(), &value)) {
+                self.leaf(parent, name, value.clone())?;
             }
         } else {
             self.tree.ignored += 1;
@@ -146,30 +156,6 @@ impl<'a> Reader<'a, '_> {
         names.clear();
         self.names = names;
         Ok(value.end)
-    }
-
-    /// The common case: the key is the last prefix, a plain name and a closing bracket.
-    fn sibling(&self, start: usize) -> Option<(&'a str, usize)> {
-        if self.prefix.is_empty() || !self.body[start..].starts_with(self.prefix) {
-            return None;
-        }
-        let from = start + self.prefix.len();
-        let to = from
-            + self.body[from..]
-                .iter()
-                .take_while(|byte| !ENDS_NAME[usize::from(**byte)])
-                .count();
-        let key_end = match self.body.get(to)? {
-            b']' => to + 1,
-            b'%' if percent::escape(self.body, to) == Some(b']') => to + 3,
-            _ => return None,
-        };
-        let ends = matches!(self.body.get(key_end), None | Some(b'=' | b'&'));
-        let name = match self.text {
-            Some(text) => text.get(from..to)?,
-            None => std::str::from_utf8(&self.body[from..to]).ok()?,
-        };
-        (ends && !name.is_empty() && key_end - start <= self.limits.max_key_bytes).then_some((name, key_end))
     }
 
     /// Where the value of a key that ends at `key_end` stands.
@@ -191,35 +177,38 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// Goes down through objects, making those that are missing.
     fn descend(&mut self, names: &mut [Cow<'a, str>]) -> Result<u32, Refused> {
         let mut at = ROOT;
         for name in names {
             let name = self.named(at, std::mem::take(name));
-            at = match self.tree.find(at, &name) {
-                // A body of empty groups would make an entry of each two bytes.
-                None if self.tree.len() + self.left_out >= self.limits.max_entries() => {
-                    return Err(Refused::TooManyPairs);
-                }
-                None => self.tree.add(at, name, Value::Object),
-                Some(child) if self.tree.entry(child).is_container() => child,
-                Some(_) if at == ROOT || self.once(at, &name).is_some() => return Err(Refused::ConflictingKey),
-                Some(child) => {
-                    self.tree.replace(child, Value::Object);
-                    child
-                }
-            };
+            at = self.down(at, name)?;
         }
         Ok(at)
     }
 
-    /// Leaves out a value that is not wanted. A credential is cut all the same.
-    fn passes_over(&mut self, parent: u32, name: &str, value: &Range<usize>) -> bool {
+    /// Goes down to an object, making it if it is missing.
+    fn down(&mut self, at: u32, name: Cow<'a, str>) -> Result<u32, Refused> {
+        match self.tree.find(at, &name) {
+            // A body of empty groups would make an entry of each two bytes.
+            None if self.tree.len() + self.left_out >= self.limits.max_entries() => Err(Refused::TooManyPairs),
+            None => Ok(self.tree.add(at, name, Value::Object)),
+            Some(child) if self.tree.entry(child).is_container() => Ok(child),
+            Some(_) if at == ROOT || self.once(at, &name).is_some() => Err(Refused::ConflictingKey),
+            Some(child) => {
+                self.tree.replace(child, Value::Object);
+                Ok(child)
+            }
+        }
+    }
+
+    /// Leaves out a value that is not wanted. A credential, or what stands below one, is cut all the same.
+    #[inline]
+    fn passes_over(&mut self, below_credential: bool, name: &[u8], value: &Range<usize>) -> bool {
         if self.wanted.as_ref().is_none_or(|wanted| wanted.has(name)) {
             return false;
         }
         self.left_out += 1;
-        if self.tree.entry(parent).credential || is_credential(name) {
+        if below_credential || is_credential_name(name) {
             self.cut(value.clone());
         }
         true
@@ -248,9 +237,9 @@ impl<'a> Reader<'a, '_> {
     }
 
     fn replace(&mut self, child: u32, value: Value<'a>) {
-        // The remembered parent may stand below the place that now becomes a scalar.
+        // The trail may lead through the place that now becomes a scalar.
         if self.tree.entry(child).is_container() {
-            self.prefix = &[];
+            self.trail.forget();
         }
         self.tree.replace(child, value);
     }
@@ -275,9 +264,13 @@ pub(super) fn once(tree: &Tree<'_>, parent: u32, name: &str) -> Option<&'static 
     (tree.find(ROOT, "auth") == Some(parent)).then_some(key)
 }
 
-/// Splits a key into its base and groups, decoded. Gives where the last group's name begins (0 if there is no
-/// group), or `None` if the pair is to be ignored.
-fn split<'a>(key: &'a [u8], limits: &Limits, names: &mut Vec<Cow<'a, str>>) -> Option<usize> {
+/// A name that is known to be ASCII.
+fn ascii(name: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(name).map_or_else(|_| String::from_utf8_lossy(name), Cow::Borrowed)
+}
+
+/// Splits a key into its base and groups, decoded; `None` if the pair is to be ignored.
+fn split<'a>(key: &'a [u8], limits: &Limits, names: &mut Vec<Cow<'a, str>>) -> Option<()> {
     if key.is_empty() || decoded_length(key, limits.max_key_bytes) > limits.max_key_bytes {
         return None;
     }
@@ -286,14 +279,12 @@ fn split<'a>(key: &'a [u8], limits: &Limits, names: &mut Vec<Cow<'a, str>>) -> O
         return None;
     }
     names.push(percent::name(&key[..base_end])?);
-    let mut last_group = 0;
     while next < key.len() || base_end < key.len() {
         if names.len() > limits.depth() {
             return None;
         }
         let (end, after) = bracket(key, next, b']')?;
         names.push(percent::name(&key[next..end])?);
-        last_group = next;
         match opens(key, after) {
             Some(inside) => next = inside,
             None => {
@@ -303,7 +294,7 @@ fn split<'a>(key: &'a [u8], limits: &Limits, names: &mut Vec<Cow<'a, str>>) -> O
             }
         }
     }
-    Some(last_group)
+    Some(())
 }
 
 /// The first bracket of this kind, raw or encoded: where it begins and where it ends.

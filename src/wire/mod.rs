@@ -13,6 +13,7 @@ mod json;
 mod percent;
 mod redact;
 mod scalar;
+mod trail;
 mod tree;
 
 pub use cut::cut_credentials;

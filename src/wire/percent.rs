@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// Bytes that are looked through faster than a search is called.
+const SHORT: usize = 24;
+
 /// The value of two hexadecimal digits in either case.
 fn hex(high: u8, low: u8) -> Option<u8> {
     let digit = |byte: u8| match byte {
@@ -23,7 +26,13 @@ pub(super) fn escape(raw: &[u8], at: usize) -> Option<u8> {
 
 /// `+` to space and escapes to bytes. Borrows when there is nothing to decode.
 pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(start) = memchr::memchr2(b'%', b'+', raw) else {
+    let coded = |byte: &u8| matches!(byte, b'%' | b'+');
+    let start = if raw.len() < SHORT {
+        raw.iter().position(coded)
+    } else {
+        memchr::memchr2(b'%', b'+', raw)
+    };
+    let Some(start) = start else {
         return Cow::Borrowed(raw);
     };
     let mut decoded = Vec::with_capacity(raw.len());
@@ -46,7 +55,9 @@ pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
 /// A value: bytes that are not UTF-8 become U+FFFD, so that a broken byte never costs an event.
 pub(super) fn value(raw: &[u8]) -> Cow<'_, str> {
     match decode(raw) {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
+        Cow::Borrowed(bytes) => {
+            std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+        }
         Cow::Owned(bytes) => Cow::Owned(match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),

@@ -47,8 +47,9 @@ pub(super) struct Entry<'a> {
     next_index: u64,
     /// The [`mark`] of its own name: other marks are other names.
     mark: u8,
-    /// One bit for the mark of each child: a name whose bit is not set is new, and nobody has to look for it.
-    marks: u128,
+    /// One bit for the mark of each child: a name whose bit is not set is new, and nobody has to look for it. Not one large
+    /// number, which would have to stand at places that the allocator must look for.
+    marks: [u64; 2],
     /// This name, or one above it, is a credential's.
     pub(super) credential: bool,
 }
@@ -120,7 +121,7 @@ impl<'a> Tree<'a> {
             return self.indexes.get(&parent)?.get(name).copied();
         }
         let mark = mark(name);
-        if entry.marks & 1 << (mark % 128) == 0 {
+        if entry.marks[half(mark)] & 1 << (mark % 64) == 0 {
             return None;
         }
         self.children(parent).find(|child| {
@@ -151,7 +152,7 @@ impl<'a> Tree<'a> {
         self.entries.push(entry);
         let parent = self.entry_mut(parent);
         parent.count += 1;
-        parent.marks |= 1 << (mark % 128);
+        parent.marks[half(mark)] |= 1 << (mark % 64);
         if let Some(index) = index {
             parent.next_index = parent.next_index.max(index.saturating_add(1));
         }
@@ -188,7 +189,7 @@ impl<'a> Tree<'a> {
         entry.last = NONE;
         entry.count = 0;
         entry.next_index = 0;
-        entry.marks = 0;
+        entry.marks = [0; 2];
     }
 
     /// The name an empty bracket pair stands for.
@@ -208,7 +209,7 @@ impl<'a> Entry<'a> {
             count: 0,
             next_index: 0,
             mark: 0,
-            marks: 0,
+            marks: [0; 2],
             credential,
         }
     }
@@ -232,6 +233,11 @@ fn mark(name: &str) -> u8 {
     let length = bytes.len() as u8;
     let mixed = first.wrapping_mul(5).wrapping_add(last.wrapping_mul(11));
     mixed.wrapping_add(middle.wrapping_mul(23)).wrapping_add(length)
+}
+
+/// Where among the bits a mark's bit is.
+fn half(mark: u8) -> usize {
+    usize::from(mark / 64 % 2)
 }
 
 /// The place a PHP array key stands for: decimal digits without a leading zero, below 2^63.
