@@ -6,12 +6,13 @@ use super::line::{Line, Typing};
 use super::outcome::Outcome;
 use super::plan::{Planner, Source};
 use super::queued::Call;
-use crate::event::{Data, Event};
+use crate::event::{self, Data, Event};
 use crate::rest::{Client, Desk};
 use crate::store::{ClaimedEvent, Completion, Format, Memory, NewCall, Retry, Settled, Store, StoreError};
 use crate::telemetry::{self, Stopwatch};
 use crate::types::{Clock, Priority, Timestamp};
 use crate::wire;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -247,11 +248,18 @@ fn is_group(dialog: &str) -> bool {
     dialog.starts_with("chat")
 }
 
+/// What a packed body is that this program did not write.
+const UNREADABLE: &str = "the stored body was packed by a later version of imbot";
+
 fn decode(claimed: &ClaimedEvent) -> Result<Event, String> {
     if claimed.format == Format::Settled {
         return Event::from_settled(&claimed.body).map_err(|unusable| unusable.to_string());
     }
-    let tree = wire::parse(&claimed.body, claimed.format == Format::Json, &wire::Limits::default())
+    let body = match claimed.format {
+        Format::Packed => Cow::Owned(event::vocabulary().unpack(&claimed.body).ok_or(UNREADABLE)?),
+        _ => Cow::Borrowed(&claimed.body),
+    };
+    let tree = wire::parse(&body, claimed.format == Format::Json, &wire::Limits::default())
         .map_err(|refused| refused.to_string())?;
     Event::from_tree(&tree).map_err(|unusable| unusable.to_string())
 }

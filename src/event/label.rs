@@ -1,10 +1,12 @@
 //! What the door needs to know of an event without building it: whose it is, where it belongs, what it repeats.
 
+use super::fields::vocabulary;
 use super::key::{self, Key};
 use super::name::Kind;
 use super::required::{Envelope, Unusable};
 use crate::types::{REDACTED, Secret};
-use crate::wire::Tree;
+use crate::wire::{Selection, Tree};
+use std::sync::LazyLock;
 
 /// A few facts about an event, read in microseconds. Agrees with [`Event::from_tree`](super::Event::from_tree).
 #[derive(Clone, Debug)]
@@ -38,8 +40,9 @@ const OF_A_MESSAGE: [&str; 7] = ["id", "code", "chatId", "chat_id", "dialogId", 
 /// Which values below the second level of this body are enough at the door: most of a message, by far the most
 /// frequent event, is of no interest before it is handled. `None`: possibly all of them.
 #[must_use]
-pub fn enough(body: &[u8]) -> Option<&'static [&'static str]> {
-    body.starts_with(b"event=ONIMBOTV2MESSAGEADD&").then_some(&OF_A_MESSAGE)
+pub fn enough(body: &[u8]) -> Option<&'static Selection> {
+    static SELECTION: LazyLock<Selection> = LazyLock::new(|| Selection::new(vocabulary(), &OF_A_MESSAGE));
+    body.starts_with(b"event=ONIMBOTV2MESSAGEADD&").then(|| &*SELECTION)
 }
 
 /// What an application event says of the installation.

@@ -7,6 +7,7 @@
 mod data;
 mod decode;
 mod entities;
+mod fields;
 mod free;
 mod key;
 mod label;
@@ -21,6 +22,7 @@ pub use data::{
     ReactionChange,
 };
 pub use entities::{Auth, BotRef, Chat, Forward, Message, User};
+pub use fields::vocabulary;
 pub use free::FreeForm;
 pub use key::{Key, Timeless};
 pub(crate) use label::Installing;

@@ -128,7 +128,8 @@ fn read_either_way(body: &[u8]) {
     };
     let other = escaped(body);
     let limits = wire::Limits::default();
-    for wanted in [None, Some(&["id", "text", "auth"][..])] {
+    let some = wire::Selection::new(event::vocabulary(), &["id", "text", "auth"]);
+    for wanted in [None, Some(&some)] {
         let read = |body| match wanted {
             Some(wanted) => wire::parse_for(body, false, &limits, wanted).map(told),
             None => wire::parse(body, false, &limits).map(told),

@@ -259,6 +259,18 @@ fn format(tree: &wire::Tree<'_>) -> Format {
     }
 }
 
+/// The body that is stored: without its credentials, and packed if it can be.
+fn kept(tree: &wire::Tree<'_>) -> (Format, Vec<u8>) {
+    let body = wire::cut_credentials(tree);
+    match format(tree) {
+        Format::Form => match event::vocabulary().pack(&body) {
+            Some(packed) => (Format::Packed, packed),
+            None => (Format::Form, body),
+        },
+        other => (other, body),
+    }
+}
+
 fn verified(
     tree: &wire::Tree<'_>,
     label: Label,
@@ -274,6 +286,7 @@ fn verified(
     let (dialog, quarantine) = label.place();
     let received = door.clock.now();
     let twins = || admitted.portal.has_twins(bot, received);
+    let (format, body) = kept(tree);
     let event = NewEvent {
         portal: admitted.portal.id,
         bot,
@@ -282,8 +295,8 @@ fn verified(
         name: label.name,
         key: label.key.map(|key| event_key(key, Source::Posted, twins)),
         received,
-        format: format(tree),
-        body: wire::cut_credentials(tree),
+        format,
+        body,
         token: if admitted.keeps_event_token { label.token } else { None },
         quarantine,
     };

@@ -189,6 +189,7 @@ impl Format {
             Self::Form => 0,
             Self::Json => 1,
             Self::Settled => 2,
+            Self::Packed => 3,
         }
     }
 
@@ -196,6 +197,7 @@ impl Format {
         match code {
             0 => Self::Form,
             2 => Self::Settled,
+            3 => Self::Packed,
             _ => Self::Json,
         }
     }

@@ -10,6 +10,8 @@ use std::collections::VecDeque;
 pub(crate) enum Format {
     /// `application/x-www-form-urlencoded`, as PHP writes it.
     Form,
+    /// The same with numbers in place of known keys, see `event::vocabulary`.
+    Packed,
     /// JSON.
     Json,
     /// JSON of our own: how a tagged call ended. The door never makes it, so nobody can send one in.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Raised with each change of the tables below, released or not: who follows the main branch has a store, too. `migrate.rs`
 /// knows the way from every version before.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The database in a store folder, and in a backup.
 pub(crate) const FILE: &str = "imbot.db";

@@ -3,7 +3,7 @@
 use super::percent;
 use super::trail::{Plain, Step, Trail};
 use super::tree::{Format, ROOT, Tree, Value};
-use super::{Limits, Refused};
+use super::{Limits, Refused, Selection};
 use crate::types::is_credential_name;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
@@ -14,8 +14,8 @@ pub(super) const ONCE_AT_ROOT: [&str; 3] = ["event", "auth", "data"];
 /// The same under `auth`.
 pub(super) const ONCE_UNDER_AUTH: [&str; 2] = ["application_token", "member_id"];
 
-/// `wanted`: of the values below the second level only those of these names are put into the tree; `None`: all.
-pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>) -> Result<Tree<'a>, Refused> {
+/// `wanted`: of the values below the second level only these are put into the tree; `None`: all.
+pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&Selection>) -> Result<Tree<'a>, Refused> {
     // They never occur raw in an encoded body; editors and replay tools add them.
     let end = body
         .iter()
@@ -25,7 +25,8 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>)
     let mut reader = Reader {
         body: &body[..end],
         limits,
-        wanted: wanted.map(Wanted::of),
+        wanted,
+        last: None,
         left_out: 0,
         tree: Tree::new(body, Format::Form, (end / 36).min(most)),
         trail: Trail::default(),
@@ -38,45 +39,12 @@ pub(super) fn read<'a>(body: &'a [u8], limits: &Limits, wanted: Option<&[&str]>)
 /// Entries that a tree of wanted values has room for at first.
 const ENOUGH: usize = 47;
 
-/// Names, with their lengths and first bytes as bits: most other names are told by these.
-struct Wanted<'l> {
-    names: &'l [&'l str],
-    lengths: u64,
-    firsts: u64,
-}
-
-impl<'l> Wanted<'l> {
-    fn of(names: &'l [&'l str]) -> Self {
-        let all = |bit: fn(&[u8]) -> u64| names.iter().fold(0, |all, name| all | bit(name.as_bytes()));
-        Self {
-            names,
-            lengths: all(length_bit),
-            firsts: all(first_bit),
-        }
-    }
-
-    #[inline]
-    fn has(&self, name: &[u8]) -> bool {
-        self.lengths & length_bit(name) != 0
-            && self.firsts & first_bit(name) != 0
-            && self.names.iter().any(|wanted| wanted.as_bytes() == name)
-    }
-}
-
-/// Names of 63 bytes and more share a bit.
-fn length_bit(name: &[u8]) -> u64 {
-    1 << name.len().min(63)
-}
-
-/// Letters of either case share a bit.
-fn first_bit(name: &[u8]) -> u64 {
-    name.first().map_or(0, |first| 1 << (first % 32))
-}
-
 struct Reader<'a, 'l> {
     body: &'a [u8],
     limits: &'l Limits,
-    wanted: Option<Wanted<'l>>,
+    wanted: Option<&'l Selection>,
+    /// The number of the last pair's key, if it is known and its object is in the tree.
+    last: Option<usize>,
     /// Values that were not wanted.
     left_out: usize,
     tree: Tree<'a>,
@@ -106,6 +74,14 @@ impl<'a> Reader<'a, '_> {
     /// Reads the pair that begins at `start`; returns where it ends.
     fn pair(&mut self, start: usize) -> Result<usize, Refused> {
         let rest = &self.body[start..];
+        if let (Some(wanted), Some(last)) = (self.wanted, self.last)
+            && let Some((number, length)) = wanted.passes(last, rest)
+            && length <= self.limits.max_key_bytes
+        {
+            self.last = Some(number);
+            self.left_out += 1;
+            return Ok(self.value_end(start + length));
+        }
         match self.trail.read(rest, self.limits) {
             Some(key) => self.plain(start, &key),
             None => self.any(start),
@@ -129,7 +105,12 @@ impl<'a> Reader<'a, '_> {
             .trail
             .last()
             .map_or((ROOT, false), |step| (step.node, step.credential));
-        if !(self.trail.depth() > 1 && self.passes_over(credential, name, &value)) {
+        let deep = self.trail.depth() > 1;
+        self.last = self
+            .wanted
+            .filter(|_| deep)
+            .and_then(|wanted| wanted.number(rest.get(..=key.end)?));
+        if !(deep && self.passes_over(credential, name, &value)) {
             self.leaf(parent, ascii(name), value.clone())?;
         }
         Ok(value.end)
@@ -137,6 +118,7 @@ impl<'a> Reader<'a, '_> {
 
     /// A pair with any key: names are decoded, and places among them chosen as PHP does.
     fn any(&mut self, start: usize) -> Result<usize, Refused> {
+        self.last = None;
         let key_end = memchr2(b'=', b'&', &self.body[start..]).map_or(self.body.len(), |length| start + length);
         let value = self.value(key_end);
         let mut names = std::mem::take(&mut self.names);
@@ -161,11 +143,14 @@ impl<'a> Reader<'a, '_> {
     /// Where the value of a key that ends at `key_end` stands.
     fn value(&self, key_end: usize) -> Range<usize> {
         if self.body.get(key_end) == Some(&b'=') {
-            let from = key_end + 1;
-            from..memchr(b'&', &self.body[from..]).map_or(self.body.len(), |length| from + length)
+            key_end + 1..self.value_end(key_end + 1)
         } else {
             key_end..key_end
         }
+    }
+
+    fn value_end(&self, from: usize) -> usize {
+        memchr(b'&', &self.body[from..]).map_or(self.body.len(), |length| from + length)
     }
 
     fn named(&self, parent: u32, name: Cow<'a, str>) -> Cow<'a, str> {
@@ -204,7 +189,7 @@ impl<'a> Reader<'a, '_> {
     /// Leaves out a value that is not wanted. A credential, or what stands below one, is cut all the same.
     #[inline]
     fn passes_over(&mut self, below_credential: bool, name: &[u8], value: &Range<usize>) -> bool {
-        if self.wanted.as_ref().is_none_or(|wanted| wanted.has(name)) {
+        if self.wanted.is_none_or(|wanted| wanted.has(name)) {
             return false;
         }
         self.left_out += 1;

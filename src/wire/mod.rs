@@ -15,11 +15,13 @@ mod redact;
 mod scalar;
 mod trail;
 mod tree;
+mod vocabulary;
 
 pub use cut::cut_credentials;
 pub(crate) use redact::looks_json;
 pub use redact::{Redaction, mark_cuts, redact};
 pub use tree::{Children, Format, Node, Tree};
+pub use vocabulary::{Selection, Vocabulary};
 
 use std::fmt;
 
@@ -123,8 +125,8 @@ pub fn parse<'a>(body: &'a [u8], content_type_is_json: bool, limits: &Limits) ->
     read(body, content_type_is_json, limits, None)
 }
 
-/// The same for who needs little of a long form: of the values below its second level the tree has only those of the
-/// `wanted` names. What is refused and what [`cut_credentials`] cuts is the same as of the whole.
+/// The same for who needs little of a long form: of the values below its second level the tree has only those that are
+/// `wanted`. What is refused and what [`cut_credentials`] cuts is the same as of the whole.
 ///
 /// # Errors
 /// As of [`parse`].
@@ -132,7 +134,7 @@ pub fn parse_for<'a>(
     body: &'a [u8],
     content_type_is_json: bool,
     limits: &Limits,
-    wanted: &[&str],
+    wanted: &Selection,
 ) -> Result<Tree<'a>, Refused> {
     // Values left out are counted as if each were new, so a whole tree may be had where this one is refused.
     read(body, content_type_is_json, limits, Some(wanted)).or_else(|_| parse(body, content_type_is_json, limits))
@@ -142,7 +144,7 @@ fn read<'a>(
     body: &'a [u8],
     content_type_is_json: bool,
     limits: &Limits,
-    wanted: Option<&[&str]>,
+    wanted: Option<&Selection>,
 ) -> Result<Tree<'a>, Refused> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let tree = match first {

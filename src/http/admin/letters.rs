@@ -2,6 +2,7 @@
 //! for with `yes`.
 
 use super::{Admin, Problem};
+use crate::event;
 use crate::store::{DeadLetter, DeadQueue, Format, Store, StoreError};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -214,10 +215,14 @@ fn summary(letter: &DeadLetter, store: &Store) -> Value {
 fn whole(letter: &DeadLetter, store: &Store) -> Value {
     let mut value = summary(letter, store);
     value["format"] = json!(match letter.format {
-        Format::Form => "form",
+        Format::Form | Format::Packed => "form",
         Format::Json | Format::Settled => "json",
     });
-    value["body"] = json!(as_text(&letter.body));
+    let unpacked = match letter.format {
+        Format::Packed => event::vocabulary().unpack(&letter.body),
+        _ => None,
+    };
+    value["body"] = json!(as_text(unpacked.as_ref().unwrap_or(&letter.body)));
     value
 }
 

@@ -25,16 +25,18 @@ pub(crate) struct Stages {
     pub(crate) label: f64,
     /// What the gate does: three look-ups in the tree, one comparison in constant time.
     pub(crate) verify: f64,
-    /// `wire::cut_credentials`: the body that is stored.
+    /// `wire::cut_credentials`: the body without credentials.
     pub(crate) cut: f64,
-    /// Later, at dispatch: the stored body read again and made an `Event`.
+    /// `Vocabulary::pack`: the same with numbers for its keys.
+    pub(crate) pack: f64,
+    /// Later, at dispatch: the stored body unpacked, read again and made an `Event`.
     pub(crate) normalize: f64,
 }
 
 impl Stages {
     /// What an event costs at the door.
     pub(crate) fn door(&self) -> f64 {
-        self.parse + self.label + self.verify + self.cut
+        self.parse + self.label + self.verify + self.cut + self.pack
     }
 }
 
@@ -42,19 +44,28 @@ impl Stages {
 pub(crate) fn measure() -> Stages {
     let body = body::sample_body();
     let token = Secret::new(format!("custom{}", body::BOT_TOKEN));
-    let wanted = event::enough(&body).unwrap_or_default();
+    let Some(wanted) = event::enough(&body) else {
+        unreachable!("the benchmark's own body is a message");
+    };
     let parse = || wire::parse_for(black_box(&body), false, &Limits::default(), wanted);
     let Ok(tree) = parse() else {
         unreachable!("the benchmark's own body is a good one");
     };
     let stored = wire::cut_credentials(&tree);
+    let Some(packed) = event::vocabulary().pack(&stored) else {
+        unreachable!("the benchmark's own body can be packed");
+    };
     Stages {
         parse: micros_of(|| black_box(parse()).is_ok()),
         label: micros_of(|| black_box(Label::of(black_box(&tree))).usable.is_ok()),
         verify: micros_of(|| verify(black_box(&tree), &token)),
         cut: micros_of(|| !black_box(wire::cut_credentials(black_box(&tree))).is_empty()),
+        pack: micros_of(|| black_box(event::vocabulary().pack(black_box(&stored))).is_some()),
         normalize: micros_of(|| {
-            let tree = wire::parse(black_box(&stored), false, &Limits::default());
+            let Some(body) = event::vocabulary().unpack(black_box(&packed)) else {
+                return false;
+            };
+            let tree = wire::parse(&body, false, &Limits::default());
             tree.is_ok_and(|tree| black_box(Event::from_tree(&tree)).is_ok())
         }),
     }

@@ -121,6 +121,7 @@ fn by_stage(samples: &Samples, stages: &Stages) -> String {
     row("label: bot, dialog, key", stages.label, "in a loop");
     row("verify", stages.verify, "in a loop, the gate's look-ups and comparison");
     row("cut credentials", stages.cut, "in a loop");
+    row("pack the body", stages.pack, "in a loop");
     row("log line", log, "durable less durable with IMBOT_LOG=warn");
     row("hand over, insert, metrics, limits", insert, "memory less all above");
     row(
