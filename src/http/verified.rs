@@ -309,3 +309,29 @@ fn verified(
         taken: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept_of(body: &[u8], json: bool) -> (Format, Vec<u8>) {
+        kept(&wire::parse(body, json, &Limits::default()).unwrap())
+    }
+
+    #[test]
+    fn a_form_is_kept_packed_and_anything_odd_as_it_came() {
+        let body = include_bytes!("../../tests/captures/public/01_message_add_private.form").trim_ascii_end();
+        let cut = wire::cut_credentials(&wire::parse(body, false, &Limits::default()).unwrap());
+        let (format, packed) = kept_of(body, false);
+        assert_eq!(format, Format::Packed);
+        assert!(packed.len() * 2 < cut.len(), "{} of {}", packed.len(), cut.len());
+        assert_eq!(event::vocabulary().unpack(&packed), Some(cut));
+        let raw = "event=X&data[text]=\u{44f}&auth[application_token]=secret";
+        let kept = "event=X&data[text]=\u{44f}&auth[application_token]=";
+        assert_eq!(kept_of(raw.as_bytes(), false), (Format::Form, kept.into()));
+        assert_eq!(
+            kept_of(b"{\"event\":1}", true),
+            (Format::Json, b"{\"event\":1}".to_vec())
+        );
+    }
+}

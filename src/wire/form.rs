@@ -3,6 +3,7 @@
 use super::percent;
 use super::trail::{Plain, Step, Trail};
 use super::tree::{Format, ROOT, Tree, Value};
+use super::vocabulary::{Fate, Met};
 use super::{Limits, Refused, Selection};
 use crate::types::is_credential_name;
 use memchr::{memchr, memchr2};
@@ -75,17 +76,32 @@ impl<'a> Reader<'a, '_> {
     fn pair(&mut self, start: usize) -> Result<usize, Refused> {
         let rest = &self.body[start..];
         if let (Some(wanted), Some(last)) = (self.wanted, self.last)
-            && let Some((number, length)) = wanted.passes(last, rest)
-            && length <= self.limits.max_key_bytes
+            && let Some(met) = wanted.next(last, rest)
+            && met.end <= self.limits.max_key_bytes
         {
-            self.last = Some(number);
-            self.left_out += 1;
-            return Ok(self.value_end(start + length));
+            return self.known(start, &met);
         }
         match self.trail.read(rest, self.limits) {
             Some(key) => self.plain(start, &key),
             None => self.any(start),
         }
+    }
+
+    /// A key that is known, in the object of the last one.
+    fn known(&mut self, start: usize, key: &Met) -> Result<usize, Refused> {
+        let value = start + key.end..self.value_end(start + key.end);
+        let end = value.end;
+        self.last = Some(key.number);
+        match (key.fate, self.trail.last()) {
+            (Fate::Passed, _) => self.left_out += 1,
+            (Fate::Cut, _) => {
+                self.left_out += 1;
+                self.cut(value);
+            }
+            (Fate::Taken, Some(object)) => self.leaf(object.node, Cow::Borrowed(key.name), value)?,
+            (Fate::Taken, None) => return self.any(start),
+        }
+        Ok(end)
     }
 
     /// The common case. It reads as [`any`](Self::any) would.
@@ -105,14 +121,13 @@ impl<'a> Reader<'a, '_> {
             .trail
             .last()
             .map_or((ROOT, false), |step| (step.node, step.credential));
-        let deep = self.trail.depth() > 1;
-        self.last = self
-            .wanted
-            .filter(|_| deep)
-            .and_then(|wanted| wanted.number(rest.get(..=key.end)?));
-        if !(deep && self.passes_over(credential, name, &value)) {
+        if !(self.trail.depth() > 1 && self.passes_over(credential, name, &value)) {
             self.leaf(parent, ascii(name), value.clone())?;
         }
+        self.last = self
+            .wanted
+            .filter(|_| self.trail.depth() > 0)
+            .and_then(|wanted| wanted.number(rest.get(..=key.end)?));
         Ok(value.end)
     }
 
@@ -210,7 +225,7 @@ impl<'a> Reader<'a, '_> {
                 }
                 match once {
                     Some(key) => return Err(Refused::RepeatedKey(key)),
-                    None => self.replace(child, raw),
+                    None => self.tree.replace(child, raw),
                 }
                 child
             }
@@ -219,14 +234,6 @@ impl<'a> Reader<'a, '_> {
             self.cut(value);
         }
         Ok(())
-    }
-
-    fn replace(&mut self, child: u32, value: Value<'a>) {
-        // The trail may lead through the place that now becomes a scalar.
-        if self.tree.entry(child).is_container() {
-            self.trail.forget();
-        }
-        self.tree.replace(child, value);
     }
 
     fn once(&self, parent: u32, name: &str) -> Option<&'static str> {

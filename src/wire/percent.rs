@@ -24,26 +24,6 @@ pub(super) fn escape(raw: &[u8], at: usize) -> Option<u8> {
     }
 }
 
-/// The value of each upper-case hexadecimal digit; 0xFF: it is none.
-const UPPER: [u8; 256] = {
-    let mut values = [0xff; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[b"0123456789ABCDEF"[value as usize] as usize] = value;
-        value += 1;
-    }
-    values
-};
-
-/// The byte an escape in capitals at `at` stands for.
-pub(super) fn upper_escape(raw: &[u8], at: usize) -> Option<u8> {
-    let [b'%', high, low] = *raw.get(at..)?.first_chunk()? else {
-        return None;
-    };
-    let (high, low) = (UPPER[usize::from(high)], UPPER[usize::from(low)]);
-    ((high | low) < 16).then_some(high << 4 | low)
-}
-
 /// `+` to space and escapes to bytes. Borrows when there is nothing to decode.
 pub(super) fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
     let coded = |byte: &u8| matches!(byte, b'%' | b'+');

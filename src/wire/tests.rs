@@ -109,6 +109,15 @@ fn the_last_of_two_values_wins() {
 }
 
 #[test]
+fn what_a_value_has_replaced_is_not_found_again() {
+    // The escaped key means the same as a plain one, and takes another way.
+    for name in ["c", "%63"] {
+        let read = form(&format!("a[b][c][d]=1&a[b][{name}]=x&a[b][c][e]=2"));
+        assert_eq!(read, json!({"a": {"b": {"c": {"e": "2"}}}}), "{name}");
+    }
+}
+
+#[test]
 fn what_decides_about_authenticity_may_come_once() {
     for body in [
         "event=a&event=a",
@@ -139,6 +148,14 @@ fn what_decides_about_authenticity_may_come_once() {
         form("data[auth][application_token]=1&data[auth][application_token]=2")["data"]["auth"]["application_token"],
         "2"
     );
+}
+
+#[test]
+fn a_key_is_as_long_as_its_last_bracket_says() {
+    for (length, ignored) in [(2_045, 0), (2_046, 1)] {
+        let body = format!("ts=1&a[{}]=x", "b".repeat(length));
+        assert_eq!(tree(body.as_bytes()).ignored_pairs(), ignored, "{length}");
+    }
 }
 
 #[test]

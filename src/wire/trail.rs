@@ -21,7 +21,8 @@ const ENDS_NAME: [bool; 256] = {
     ends
 };
 
-/// The groups above the last plain key's own name, outermost first.
+/// The groups above the last plain key's own name, outermost first. A value can only take the place of something below
+/// them, so what they lead to stays where it is.
 #[derive(Default)]
 pub(super) struct Trail<'a> {
     key: &'a [u8],
@@ -102,11 +103,6 @@ impl<'a> Trail<'a> {
     pub(super) fn step(&mut self, rest: &'a [u8], step: Step) {
         self.key = &rest[..step.end];
         self.steps.push(step);
-    }
-
-    /// Back to the root: what it knows may not be there any more.
-    pub(super) fn forget(&mut self) {
-        self.steps.clear();
     }
 }
 

@@ -6,9 +6,8 @@
 //! from 0x80 stands for its upper-case escape, one of [`SHORT`] below 0x20 for another escape, every other for itself.
 //! Bodies with such bytes of their own are not packed, so what comes back is the same to the byte.
 
-use super::percent;
 use crate::types::is_credential;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use std::collections::HashMap;
 
 /// A pair whose key is written out.
@@ -24,29 +23,19 @@ const MOST: usize = ONE_BYTE + 16 * 256;
 const SHORT: &[u8] = b"[]:/+@,=&\"'()\n\r?!#%;{}|<>";
 const FIRST_SHORT: u8 = 0x02;
 
-/// What a byte of a body is when it is packed.
-#[derive(Clone, Copy, PartialEq)]
-enum Class {
-    Plain,
-    Percent,
-    End,
-    /// It means something else in a packed body.
-    Taken,
-}
-
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Plain; 256];
-    let mut at = 0;
-    while at < classes.len() {
-        if at < 0x20 || at >= 0x80 {
-            classes[at] = Class::Taken;
-        }
-        at += 1;
+/// What the digits of an escape in capitals add to its value; [`NO_DIGIT`]: it is none.
+const DIGITS: [[u16; 256]; 2] = {
+    let mut values = [[NO_DIGIT; 256]; 2];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789ABCDEF"[value as usize] as usize;
+        values[0][digit] = value << 4;
+        values[1][digit] = value;
+        value += 1;
     }
-    classes[b'%' as usize] = Class::Percent;
-    classes[b'&' as usize] = Class::End;
-    classes
+    values
 };
+const NO_DIGIT: u16 = 0x100;
 
 /// The byte that stands for an escaped one, 0: none does.
 const PACKED: [u8; 256] = {
@@ -137,6 +126,11 @@ impl Vocabulary {
     /// A form body in fewer bytes; `None` if it has to be kept as it is.
     #[must_use]
     pub fn pack(&self, body: &[u8]) -> Option<Vec<u8>> {
+        // Without an end in between, so that the compiler takes many bytes at once.
+        let odd = |odd: u8, byte: &u8| odd | (byte & 0x80) | u8::from(*byte < 0x20);
+        if body.iter().fold(0, odd) != 0 {
+            return None;
+        }
         let mut packed = Vec::with_capacity(body.len() / 2);
         let (mut at, mut expected) = (0, 0);
         while at < body.len() {
@@ -152,7 +146,7 @@ impl Vocabulary {
             } else {
                 packed.push(LITERAL);
             }
-            at += pack_text(&body[at..], &mut packed)?;
+            at += pack_text(&body[at..], &mut packed);
             if at < body.len() {
                 packed.push(b'&');
                 at += 1;
@@ -192,12 +186,32 @@ impl Vocabulary {
     }
 }
 
+/// What becomes of the value of a known key.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fate {
+    /// It goes into the tree.
+    Taken,
+    /// Nothing but going on behind it.
+    Passed,
+    /// It is a credential's, and not wanted.
+    Cut,
+}
+
+/// A known key at its place in a body.
+#[derive(Clone, Copy)]
+pub(super) struct Met {
+    pub(super) number: usize,
+    pub(super) name: &'static str,
+    pub(super) fate: Fate,
+    /// Behind its `=`.
+    pub(super) end: usize,
+}
+
 /// Which values of a form below its second level are wanted in its tree: those of some names. Keys of a vocabulary are told
 /// by their numbers.
 pub struct Selection {
     vocabulary: &'static Vocabulary,
-    /// Keys that nothing has to be done for but to go on behind their values.
-    passed: Vec<bool>,
+    fates: Vec<Fate>,
     names: &'static [&'static str],
     /// Lengths and first bytes of the names as bits: most other names are told by these.
     lengths: u64,
@@ -209,10 +223,14 @@ impl Selection {
     #[must_use]
     pub fn new(vocabulary: &'static Vocabulary, names: &'static [&'static str]) -> Self {
         let all = |bit: fn(&[u8]) -> u64| names.iter().fold(0, |all, name| all | bit(name.as_bytes()));
-        let passed = |key: &Key| key.depth > 1 && !key.credential && !names.contains(&&*key.name);
+        let fate = |key: &Key| match key.depth > 1 && !names.contains(&&*key.name) {
+            false => Fate::Taken,
+            true if key.credential => Fate::Cut,
+            true => Fate::Passed,
+        };
         Self {
             vocabulary,
-            passed: vocabulary.keys.iter().map(passed).collect(),
+            fates: vocabulary.keys.iter().map(fate).collect(),
             names,
             lengths: all(length_bit),
             firsts: all(first_bit),
@@ -232,14 +250,19 @@ impl Selection {
         self.vocabulary.number(key)
     }
 
-    /// The key that `rest` of a body begins with, if it follows `last` in the same object and can be passed over; and its
-    /// length with its `=`.
+    /// The key that `rest` of a body begins with, if it is one of those that should follow `last`, in the same object.
     #[inline]
-    pub(super) fn passes(&self, last: usize, rest: &[u8]) -> Option<(usize, usize)> {
-        let keys = &self.vocabulary.keys;
-        let number = self.vocabulary.next(last + 1, rest)?;
-        let (key, before) = (keys.get(number)?, keys.get(last)?);
-        (key.group == before.group && self.passed.get(number) == Some(&true)).then_some((number, key.text.len()))
+    pub(super) fn next(&self, last: usize, rest: &[u8]) -> Option<Met> {
+        let vocabulary = self.vocabulary;
+        let number = vocabulary.next(last + 1, rest)?;
+        let (key, before) = (vocabulary.keys.get(number)?, vocabulary.keys.get(last)?);
+        let met = Met {
+            number,
+            name: &key.name,
+            fate: *self.fates.get(number)?,
+            end: key.text.len(),
+        };
+        (key.group == before.group).then_some(met)
     }
 }
 
@@ -279,33 +302,37 @@ fn push_number(number: usize, packed: &mut Vec<u8>) {
 }
 
 /// Packs up to the next `&`; gives how many bytes of the body that took.
-fn pack_text(text: &[u8], packed: &mut Vec<u8>) -> Option<usize> {
+fn pack_text(text: &[u8], packed: &mut Vec<u8>) -> usize {
     let mut at = 0;
     loop {
-        let plain = text[at..]
-            .iter()
-            .take_while(|byte| CLASSES[usize::from(**byte)] == Class::Plain);
-        let end = at + plain.count();
-        if end > at {
-            packed.extend_from_slice(&text[at..end]);
+        let rest = &text[at..];
+        let plain = memchr2(b'%', b'&', rest).unwrap_or(rest.len());
+        packed.extend_from_slice(&rest[..plain]);
+        at += plain;
+        match pack_escapes(&rest[plain..], packed) {
+            0 => return at,
+            packed => at += packed,
         }
-        at = end;
-        match text.get(at).map(|byte| CLASSES[usize::from(*byte)]) {
-            Some(Class::Percent) => {}
-            Some(Class::Taken) => return None,
-            _ => return Some(at),
-        }
-        let before = at;
-        while let Some(escaped) = percent::upper_escape(text, at)
-            && let short @ 1.. = PACKED[usize::from(escaped)]
-        {
-            packed.push(short);
-            at += 3;
-        }
-        if at == before {
-            packed.push(b'%');
-            at += 1;
-        }
+    }
+}
+
+/// Packs the escapes that `text` begins with, and blanks between them: most letters of most languages come as escapes.
+fn pack_escapes(text: &[u8], packed: &mut Vec<u8>) -> usize {
+    let mut rest = text;
+    loop {
+        let (byte, behind) = match rest {
+            [b'%', high, low, behind @ ..] => {
+                let escaped = DIGITS[0][usize::from(*high)] | DIGITS[1][usize::from(*low)];
+                match PACKED.get(usize::from(escaped)) {
+                    Some(short @ 1..) => (*short, behind),
+                    _ => (b'%', &rest[1..]),
+                }
+            }
+            [byte @ (b'%' | b'+'), behind @ ..] => (*byte, behind),
+            _ => return text.len() - rest.len(),
+        };
+        packed.push(byte);
+        rest = behind;
     }
 }
 

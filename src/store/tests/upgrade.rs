@@ -164,6 +164,25 @@ async fn a_store_of_schema_2_gets_the_tables_that_came_since() {
 }
 
 #[tokio::test]
+async fn events_of_schema_3_which_packed_none_are_read_as_before_and_nobody_older_reads_packed_ones() {
+    let shop = shop();
+    shop.put(shop.a, "1").await;
+    let shop = shop.reopen().await;
+    let conn = schema::reader(shop.dir.path()).unwrap();
+    conn.execute_batch("PRAGMA user_version = 3").unwrap();
+    drop(conn);
+    let shop = shop.reopen().await;
+    let mut packed = shop.event(shop.a, "2", None);
+    packed.format = Format::Packed;
+    shop.store.enqueue(packed).await.unwrap();
+    let found: Vec<_> = shop.claim(10).await.into_iter().map(|event| event.format).collect();
+    assert_eq!(found, [Format::Form, Format::Packed]);
+    assert_eq!(conn_value(shop.dir.path(), "PRAGMA user_version"), 4);
+    let codes = conn_value(shop.dir.path(), "SELECT sum(format) FROM event");
+    assert_eq!(codes, 3, "0 and 3: numbers on disk");
+}
+
+#[tokio::test]
 async fn a_copy_is_of_one_moment_opens_as_a_store_and_holds_no_key() {
     let shop = shop();
     for dialog in ["1", "2", "3"] {
