@@ -320,6 +320,13 @@ fn pack_text(text: &[u8], packed: &mut Vec<u8>) -> usize {
 fn pack_escapes(text: &[u8], packed: &mut Vec<u8>) -> usize {
     let mut rest = text;
     loop {
+        if let Some((six, behind)) = rest.split_first_chunk()
+            && let Some(two) = two_escapes(*six)
+        {
+            packed.extend_from_slice(&two);
+            rest = behind;
+            continue;
+        }
         let (byte, behind) = match rest {
             [b'%', high, low, behind @ ..] => {
                 let escaped = DIGITS[0][usize::from(*high)] | DIGITS[1][usize::from(*low)];
@@ -334,6 +341,25 @@ fn pack_escapes(text: &[u8], packed: &mut Vec<u8>) -> usize {
         packed.push(byte);
         rest = behind;
     }
+}
+
+/// Two escapes of bytes from 0x80, which is how most letters come, at one time.
+fn two_escapes(six: [u8; 6]) -> Option<[u8; 2]> {
+    /// One in each byte that should be a digit.
+    const ONES: u64 = 0x0101_0001_0100;
+    let [a, b, c, d, e, f] = six;
+    let word = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    if word & 0xff00_00ff != 0x2500_0025 {
+        return None;
+    }
+    let digits = word & (ONES * 0xff);
+    let values = (digits & (ONES * 15)) + ((digits >> 6) & ONES) * 9;
+    // Only capitals and figures come back as the same digits.
+    let letters = ((values + ONES * 6) >> 4) & ONES;
+    let same = values + ONES * 0x30 + letters * 7 == digits && values & (ONES * 0xf0) == 0;
+    let byte = |high: u32, low: u32| ((values >> high & 15) << 4 | (values >> low & 15)) as u8;
+    let two = [byte(8, 16), byte(32, 40)];
+    (same && two[0] & two[1] & 0x80 != 0).then_some(two)
 }
 
 fn unpack_byte(byte: u8, body: &mut Vec<u8>) -> Option<()> {
@@ -368,6 +394,33 @@ mod tests {
         let packed = vocabulary().pack(body).unwrap();
         assert_eq!(packed, b"\x80X&\x81\xd0\xbf\xd1\x80+1\x052&\x01data\x02z\x03=%7e&\x841");
         assert_eq!(vocabulary().unpack(&packed).unwrap(), body);
+    }
+
+    #[test]
+    fn two_escapes_are_what_one_and_one_are() {
+        let one = |high: u8, low: u8| {
+            let escaped = DIGITS[0][usize::from(high)] | DIGITS[1][usize::from(low)];
+            u8::try_from(escaped).ok().filter(|byte| *byte >= 0x80)
+        };
+        for high in 0..=255 {
+            for low in 0..=255 {
+                let both = one(high, low).map(|byte| [byte, 0xd0]);
+                assert_eq!(
+                    two_escapes([b'%', high, low, b'%', b'D', b'0']),
+                    both,
+                    "{high:x} {low:x}"
+                );
+                let both = one(high, low).map(|byte| [0xbf, byte]);
+                assert_eq!(
+                    two_escapes([b'%', b'B', b'F', b'%', high, low]),
+                    both,
+                    "{high:x} {low:x}"
+                );
+            }
+        }
+        for other in [*b"&D0%BF", *b"%D0&BF", *b"%D0%41", *b"%41%D0"] {
+            assert_eq!(two_escapes(other), None);
+        }
     }
 
     #[test]
